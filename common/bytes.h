@@ -1,0 +1,128 @@
+/* bytes.h - lent slices, shared payloads, growing buffers with a maximum. */
+#ifndef GG_COMMON_BYTES_H
+#define GG_COMMON_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/err.h"
+
+/* Bytes that belong to somebody else; valid as long as that one says. */
+struct gg_slice {
+    const uint8_t *data;
+    size_t len;
+};
+
+static inline struct gg_slice gg_slice_of(const void *data, size_t len)
+{
+    return (struct gg_slice){.data = data, .len = len};
+}
+
+static inline struct gg_slice gg_slice_text(const char *text)
+{
+    return gg_slice_of(text, strlen(text));
+}
+
+static inline bool gg_slice_equal(struct gg_slice a, struct gg_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* For printf: "%.*s", GG_PRINT(slice). Only for text already checked as a name. */
+#define GG_PRINT(slice) (int)(slice).len, (const char *)(slice).data
+
+/* Copy `slice` as a C string into `text`, cut at the end of the room, always ended. */
+static inline void gg_slice_copy(struct gg_slice slice, char *text, size_t room)
+{
+    size_t len = slice.len < room - 1 ? slice.len : room - 1;
+    if (len > 0) {
+        memcpy(text, slice.data, len);
+    }
+    text[len] = '\0';
+}
+
+/* True when the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
+bool gg_utf8_valid(struct gg_slice slice);
+
+/* A payload shared by counting: copied in once, freed with its last holder. Not
+ * thread-safe: one thread owns all references. */
+struct gg_blob {
+    uint32_t refs;
+    size_t len;
+    uint8_t data[];
+};
+
+/* A copy of `slice` with one reference, owned by the caller; NULL without memory. */
+struct gg_blob *gg_blob_new(struct gg_slice slice);
+
+static inline struct gg_blob *gg_blob_ref(struct gg_blob *blob)
+{
+    blob->refs++;
+    return blob;
+}
+
+/* Give up one reference; *blob_p becomes NULL. Safe on NULL. */
+void gg_blob_unref(struct gg_blob **blob_p);
+
+/* The bytes of `blob`, empty for NULL. */
+static inline struct gg_slice gg_blob_slice(const struct gg_blob *blob)
+{
+    return blob == NULL ? (struct gg_slice){0} : gg_slice_of(blob->data, blob->len);
+}
+
+/* A buffer that grows up to `max` bytes. An append that does not fit, or finds no
+ * memory, sets `failed` and changes nothing more: check once, at the end. */
+struct gg_buf {
+    uint8_t *data;
+    size_t len;
+    size_t room;
+    size_t max;
+    bool failed;
+};
+
+static inline void gg_buf_init(struct gg_buf *buf, size_t max)
+{
+    *buf = (struct gg_buf){.max = max};
+}
+
+/* Free what `buf` holds; it may be used again as if just set up. */
+void gg_buf_fini(struct gg_buf *buf);
+
+/* Make room for `more` bytes after len; false (and `failed`) when that cannot be. */
+bool gg_buf_reserve(struct gg_buf *buf, size_t more);
+
+static inline void gg_buf_append(struct gg_buf *buf, const void *data, size_t len)
+{
+    if (buf->room - buf->len < len && !gg_buf_reserve(buf, len)) {
+        return;
+    }
+    if (len > 0) {
+        memcpy(buf->data + buf->len, data, len);
+        buf->len += len;
+    }
+}
+
+/* Forget the contents, keep the memory. */
+static inline void gg_buf_clear(struct gg_buf *buf)
+{
+    buf->len = 0;
+    buf->failed = false;
+}
+
+/* Forget everything after the first `len` bytes, a failed append included. */
+static inline void gg_buf_cut(struct gg_buf *buf, size_t len)
+{
+    buf->len = len;
+    buf->failed = false;
+}
+
+/* Valid until the next append. */
+static inline struct gg_slice gg_buf_slice(const struct gg_buf *buf)
+{
+    return gg_slice_of(buf->data, buf->len);
+}
+
+#endif
