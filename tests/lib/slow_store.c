@@ -1,0 +1,133 @@
+#include "tests/lib/slow_store.h"
+
+#include <stdlib.h>
+
+#include "common/assert.h"
+
+enum { COMMITS_MAX = 64 };
+
+struct slow {
+    struct gg_store base;
+    struct gg_store *inner;
+    uint64_t durable;
+    uint64_t waiting[COMMITS_MAX]; /* Last number of each commit, oldest first. */
+    int waiting_count;
+    bool prompt;
+    bool broken;
+};
+
+static struct slow *from_base(struct gg_store *store)
+{
+    return (struct slow *)(void *)store;
+}
+
+static enum gg_err slow_put(struct gg_store *store, uint64_t number,
+                            const struct gg_id *id, struct gg_slice value)
+{
+    struct slow *slow = from_base(store);
+    return slow->broken ? GG_ERR_STORE : gg_store_put(slow->inner, number, id, value);
+}
+
+static enum gg_err slow_del(struct gg_store *store, uint64_t number,
+                            const struct gg_id *id)
+{
+    struct slow *slow = from_base(store);
+    return slow->broken ? GG_ERR_STORE : gg_store_del(slow->inner, number, id);
+}
+
+static enum gg_err slow_scan(struct gg_store *store, gg_store_visit_fn *visit,
+                             void *ctx)
+{
+    struct slow *slow = from_base(store);
+    return slow->broken ? GG_ERR_STORE : gg_store_scan(slow->inner, visit, ctx);
+}
+
+bool slow_store_answer(struct gg_store *store)
+{
+    struct slow *slow = from_base(store);
+    if (slow->waiting_count == 0) {
+        return false;
+    }
+    slow->durable = slow->waiting[0];
+    slow->waiting_count--;
+    for (int i = 0; i < slow->waiting_count; i++) {
+        slow->waiting[i] = slow->waiting[i + 1];
+    }
+    return true;
+}
+
+static enum gg_err slow_commit(struct gg_store *store)
+{
+    struct slow *slow = from_base(store);
+    if (slow->broken) {
+        return GG_ERR_STORE;
+    }
+    GG_ASSERT(slow->waiting_count < COMMITS_MAX);
+    slow->waiting[slow->waiting_count++] = store->number;
+    while (slow->prompt && slow_store_answer(store)) {
+    }
+    return GG_OK;
+}
+
+static enum gg_err slow_sync(struct gg_store *store)
+{
+    enum gg_err err = slow_commit(store);
+    while (slow_store_answer(store)) {
+    }
+    return err;
+}
+
+static enum gg_err slow_durable(struct gg_store *store, uint64_t *out_number)
+{
+    struct slow *slow = from_base(store);
+    if (slow->broken) {
+        return GG_ERR_STORE;
+    }
+    *out_number = slow->durable;
+    return GG_OK;
+}
+
+static int slow_descriptor(const struct gg_store *store)
+{
+    (void)store;
+    return -1;
+}
+
+static void slow_close(struct gg_store *store)
+{
+    struct slow *slow = from_base(store);
+    gg_store_close(&slow->inner);
+    free(slow);
+}
+
+static const struct gg_store_ops slow_ops = {
+    .name = "slow",
+    .put = slow_put,
+    .del = slow_del,
+    .scan = slow_scan,
+    .commit = slow_commit,
+    .sync = slow_sync,
+    .durable = slow_durable,
+    .descriptor = slow_descriptor,
+    .close = slow_close,
+};
+
+struct gg_store *slow_store_open(void)
+{
+    struct slow *slow = calloc(1, sizeof *slow);
+    GG_ASSERT(slow != NULL);
+    gg_store_init(&slow->base, &slow_ops);
+    enum gg_err err = gg_store_open_memory(&slow->inner);
+    GG_ASSERT(err == GG_OK);
+    return &slow->base;
+}
+
+void slow_store_set_prompt(struct gg_store *store, bool prompt)
+{
+    from_base(store)->prompt = prompt;
+}
+
+void slow_store_break(struct gg_store *store)
+{
+    from_base(store)->broken = true;
+}
