@@ -1,7 +1,7 @@
 /* assert.h - checks on ourselves, on in every build.
  *
- * GG_ASSERT is for what only a bug of ours can cause. What a peer, a file, a user or the
- * kernel can cause is an enum gg_err (common/err.h), never an assertion.
+ * GG_ASSERT is for what only a bug of ours can cause. What a peer, a file, a user or
+ * the kernel can cause is an enum gg_err (common/err.h), never an assertion.
  */
 #ifndef GG_COMMON_ASSERT_H
 #define GG_COMMON_ASSERT_H

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 /* Milliseconds since an unknown start, suspended time included (CLOCK_BOOTTIME), for
- * durations inside one process. Never stored, never sent: it means nothing elsewhere. */
+ * durations inside one process. Never stored, never sent: it means nothing
+ * elsewhere. */
 struct gg_mono {
     int64_t ms;
 };

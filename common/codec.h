@@ -52,7 +52,8 @@ struct gg_fault {
 /* Write a header into the first 32 bytes of `out`. */
 void gg_header_write(const struct gg_header *header, uint8_t out[GG_HEADER_BYTES]);
 
-/* Read a header. GG_ERR_BAD_MESSAGE: too short or not ours; the version is not judged. */
+/* Read a header. GG_ERR_BAD_MESSAGE: too short or not ours; the version is not
+ * judged. */
 GG_MUST_USE enum gg_err gg_header_read(struct gg_slice frame, struct gg_header *out);
 
 /* A message being read. */
@@ -64,16 +65,18 @@ struct gg_message {
     bool attachment_taken;
 };
 
-/* Begin to read a message. `attachment.data` is NULL when there is one frame only. Checks
- * the header and, bounded, the whole body; after it only single commands can be wrong.
- * Everything read points into `frame` and `attachment`. On error *out_fault says what. */
+/* Begin to read a message. `attachment.data` is NULL when there is one frame only.
+ * Checks the header and, bounded, the whole body; after it only single commands can
+ * be wrong. Everything read points into `frame` and `attachment`. On error
+ * *out_fault says what. */
 GG_MUST_USE enum gg_err gg_message_open(struct gg_slice frame,
                                         struct gg_slice attachment,
                                         struct gg_message *out_message,
                                         struct gg_fault *out_fault);
 
-/* Read the next command. True: *out_fault.err is GG_OK and *out_command is filled in, or
- * the fault says why that one command is refused; go on either way. False: no more. */
+/* Read the next command. True: *out_fault.err is GG_OK and *out_command is filled
+ * in, or the fault says why that one command is refused; go on either way. False: no
+ * more. */
 bool gg_message_next(struct gg_message *message, struct gg_command *out_command,
                      struct gg_fault *out_fault);
 
@@ -83,9 +86,10 @@ enum { GG_PREFIX_BYTES = GG_HEADER_BYTES + 5 };
 void gg_prefix_write(const struct gg_header *header, uint32_t count,
                      uint8_t out[GG_PREFIX_BYTES]);
 
-/* Append one command; `record` is the struct of the code's record. A BLOB longer than
- * GG_INLINE_BYTES_MAX is written as true and lent in *out_attachment, unless that is NULL
- * or in use (data not NULL): then it stands inline. Look at out->failed at the end. */
+/* Append one command; `record` is the struct of the code's record. A BLOB longer
+ * than GG_INLINE_BYTES_MAX is written as true and lent in *out_attachment, unless
+ * that is NULL or in use (data not NULL): then it stands inline. Look at out->failed
+ * at the end. */
 void gg_command_write(struct gg_buf *out, enum gg_command_code code, uint64_t request,
                       const void *record, struct gg_slice *out_attachment);
 
@@ -100,8 +104,9 @@ void gg_record_write(struct gg_buf *out, enum gg_record_id id, const void *recor
 void gg_num_write(struct gg_buf *out, uint64_t value);
 void gg_text_write(struct gg_buf *out, struct gg_slice text);
 
-/* Take the next entry of an array field off the front of `list`. False at its end, or
- * where the entry is not what the field's kind says; for records *out_fault says what. */
+/* Take the next entry of an array field off the front of `list`. False at its end,
+ * or where the entry is not what the field's kind says; for records *out_fault says
+ * what. */
 bool gg_list_next_record(struct gg_list *list, enum gg_record_id id, void *out_record,
                          struct gg_fault *out_fault);
 bool gg_list_next_num(struct gg_list *list, uint64_t *out_value);

@@ -1,11 +1,12 @@
 /* command.h - every command of protocol version 1: the one table, and one as a struct.
  *
- * A command is the MessagePack array [code, request, record]. `request` is a number that
- * the asker chooses, unique among its requests in flight; answers repeat it. 0 stands for
- * "no answer is expected".
+ * A command is the MessagePack array [code, request, record]. `request` is a number
+ * that the asker chooses, unique among its requests in flight; answers repeat it. 0
+ * stands for "no answer is expected".
  *
  * To add a command: a row here, its record in record.h, PROTOCOL.md, a golden vector, a
- * row in the role table of broker/core/grant.c (it does not compile without), a handler.
+ * row in the role table of broker/core/grant.c (it does not compile without), a
+ * handler.
  */
 #ifndef GG_COMMON_COMMAND_H
 #define GG_COMMON_COMMAND_H

@@ -79,7 +79,8 @@ const char *gg_err_text(enum gg_err err);
 /* Stable name on the wire, in logs and metrics, e.g. "busy". Never NULL, static. */
 const char *gg_err_name(enum gg_err err);
 
-/* What the command line exits with when this is why it ends (sysexits where they fit). */
+/* What the command line exits with when this is why it ends (sysexits where they
+ * fit). */
 int gg_err_exit(enum gg_err err);
 
 #endif

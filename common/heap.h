@@ -1,8 +1,9 @@
 /* heap.h - a priority queue of timers with positions: insert, move and remove in
  * O(log n), the earliest in O(1).
  *
- * Intrusive: an element embeds a struct gg_heap_node, which holds its time and its place.
- * Four children a node: half the depth of a binary heap, one cache line of children.
+ * Intrusive: an element embeds a struct gg_heap_node, which holds its time and its
+ * place. Four children a node: half the depth of a binary heap, one cache line of
+ * children.
  */
 #ifndef GG_COMMON_HEAP_H
 #define GG_COMMON_HEAP_H

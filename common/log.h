@@ -1,8 +1,8 @@
 /* log.h - one line an event on standard error: `level event=name key=value …`.
  *
- * Levels: error (someone must act), warn (someone may want to), info (life cycle), debug
- * (trace). Log per event, never per job at info. Values that may hold anything are given
- * as key="…"; control characters never reach the terminal.
+ * Levels: error (someone must act), warn (someone may want to), info (life cycle),
+ * debug (trace). Log per event, never per job at info. Values that may hold anything
+ * are given as key="…"; control characters never reach the terminal.
  */
 #ifndef GG_COMMON_LOG_H
 #define GG_COMMON_LOG_H

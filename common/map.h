@@ -40,7 +40,8 @@ uint64_t gg_hash(struct gg_slice bytes, uint64_t seed);
 void *gg_map_find(const struct gg_map *map, uint64_t hash, gg_map_match_fn *match,
                   const void *key);
 
-/* Make sure that the next gg_map_put() cannot fail. GG_ERR_NO_MEMORY changes nothing. */
+/* Make sure that the next gg_map_put() cannot fail. GG_ERR_NO_MEMORY changes
+ * nothing. */
 GG_MUST_USE enum gg_err gg_map_reserve(struct gg_map *map);
 
 /* Add `item`, which must not be in yet; gg_map_reserve() has been called since the last

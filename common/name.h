@@ -1,7 +1,7 @@
 /* name.h - names of realms, queues, agents and tags, and patterns over them.
  *
- * A name is 1 to 64 characters of A-Z a-z 0-9 . _ - and begins with a letter or a digit.
- * A pattern may hold * (any run of characters) and ? (any one) besides.
+ * A name is 1 to 64 characters of A-Z a-z 0-9 . _ - and begins with a letter or a
+ * digit. A pattern may hold * (any run of characters) and ? (any one) besides.
  */
 #ifndef GG_COMMON_NAME_H
 #define GG_COMMON_NAME_H

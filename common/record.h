@@ -53,7 +53,7 @@ enum {
 #define GG_DAY_MS         UINT64_C(86400000)
 #define GG_YEAR_MS        (UINT64_C(366) * GG_DAY_MS)
 #define GG_ANY            UINT64_MAX /* No bound but the field's own width. */
-#define GG_UNSAID         UINT64_MAX /* "Not said": the queue's or the broker's default. */
+#define GG_UNSAID         UINT64_MAX /* "Not said": the default applies. */
 #define GG_BLOB_BYTES_MAX UINT32_MAX /* The real bound is in welcome. */
 
 /* Entries of an array field, still packed, one after the other. */
@@ -102,7 +102,7 @@ enum gg_job_state {
     GG_JOB_FAILED,
     GG_JOB_CANCELLED,
     GG_JOB_EXPIRED,
-    GG_JOB_EVICTED, /* Only its id is remembered, so that a resend makes no second job. */
+    GG_JOB_EVICTED, /* Only its id is remembered: a resend makes no second job. */
     GG_JOB_STATE_COUNT
 };
 
@@ -169,7 +169,8 @@ enum gg_why {
     GG_WHY_BEHIND,    /* Others are before it in line. */
     GG_WHY_SUSPECT,   /* The agents that serve the queue are silent. */
     GG_WHY_CANCELLING,
-    GG_WHY_LEASE, /* Its agent is silent; it waits for the lease to end. */
+    GG_WHY_LEASE,     /* Its agent is silent; it waits for the lease to end. */
+    GG_WHY_NO_MEMORY, /* The broker\'s memory bound is reached: no attempt starts. */
     GG_WHY_COUNT
 };
 
@@ -318,7 +319,7 @@ enum gg_why {
 
 #define GG_HEARTBEAT_FIELDS(F) \
     F(1, POOL, pools,   0, 0, GG_POOLS_MAX,    "windows of an agent's pools, in full") \
-    F(2, NUMS,  held,      0, 0, GG_SLOTS_MAX,    "fences of the attempts in hand: these leases are renewed") \
+    F(2, NUMS,  held,      0, 0, GG_SLOTS_MAX,    "fences of the attempts in hand, rising: these leases are renewed") \
     F(3, BOOL,  draining,  0, 0, 1,               "the agent takes no new work")
 
 #define GG_ERROR_FIELDS(F) \
@@ -515,7 +516,7 @@ enum gg_why {
 #define GG_STOP_FIELDS(F) \
     F(1, ID,    id,        0, 1, 1,               "job") \
     F(2, U,     fence,     0, 1, GG_ANY,          "fence of the attempt") \
-    F(3, U,     reason,    0, 1, GG_ANY,          "1 cancelled, 2 timed out, 3 withdrawn: only if not started, 4 stale, 5 lost with broker") \
+    F(3, U,     reason,    0, 1, GG_ANY,          "1 cancelled, 2 timed out, 3 withdrawn, 4 stale, 5 lost with broker") \
     F(4, U,     grace_ms,  0, 0, GG_ANY,          "time between TERM and KILL")
 
 #define GG_CONFIRM_FIELDS(F) \

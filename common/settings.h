@@ -1,7 +1,7 @@
 /* settings.h - settings from a table: the file's parser, the defaults, the help text.
  *
- * One row a setting; parser, `--help`, the example file and `broker status` read the row.
- * The file is INI (read by inih): `name = value` lines, `#` comments, no sections.
+ * One row a setting; parser, `--help`, the example file and `broker status` read the
+ * row. The file is INI (read by inih): `name = value` lines, `#` comments, no sections.
  */
 #ifndef GG_COMMON_SETTINGS_H
 #define GG_COMMON_SETTINGS_H

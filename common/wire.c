@@ -76,7 +76,8 @@ static bool read_float(struct gg_reader *reader, unsigned bytes, struct gg_token
     return read_number(reader, bytes, &ignored);
 }
 
-/* The formats 0xc0 to 0xdf, one row of the specification's table each: a flat switch. */
+/* The formats 0xc0 to 0xdf, one row of the specification's table each: a flat
+ * switch. */
 static bool read_format(struct gg_reader *reader, uint8_t format, struct gg_token *out)
 {
     switch (format) {

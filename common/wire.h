@@ -1,10 +1,10 @@
 /* wire.h - MessagePack, read in place and bounded.
  *
  * Problem: msgpack-c's unpacker allocates a zone and reserves what a header claims, so
- * five hostile bytes can ask it for 16 GiB. Something bounded must walk the bytes before
- * it. That walk is all that a decoder of flat records needs, so it is the decoder: it
- * copies nothing, allocates nothing, and never trusts a claimed size. Packing is
- * msgpack-c's (codec.c); tests hold both against msgpack-c's own unpacker.
+ * five hostile bytes can ask it for 16 GiB. Something bounded must walk the bytes
+ * before it. That walk is all that a decoder of flat records needs, so it is the
+ * decoder: it copies nothing, allocates nothing, and never trusts a claimed size.
+ * Packing is msgpack-c's (codec.c); tests hold both against msgpack-c's own unpacker.
  *
  * Format: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
@@ -59,8 +59,8 @@ bool gg_reader_next(struct gg_reader *reader, struct gg_token *out_token);
  * what gg_wire_check() would refuse. */
 bool gg_reader_skip(struct gg_reader *reader);
 
-/* Is `bytes` exactly one value within the bounds above, with no byte left over? Costs at
- * most one pass over the bytes, whatever they claim. */
+/* Is `bytes` exactly one value within the bounds above, with no byte left over?
+ * Costs at most one pass over the bytes, whatever they claim. */
 bool gg_wire_check(struct gg_slice bytes);
 
 #endif

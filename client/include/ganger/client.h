@@ -3,17 +3,17 @@
  * Two ways to use it, on the same handle:
  *
  *   synchronous   each call waits for its answer, at most `timeout_ms`
- *   asynchronous  ganger_*_start() sends a request and returns; put ganger_fd() into your
- *                 event loop, call ganger_process() when it is readable and at the latest
- *                 after ganger_wait_ms(), and each answer comes to your callback
+ *   asynchronous  ganger_*_start() sends a request and returns; put ganger_fd() into
+ *                 your event loop, call ganger_process() when it is readable and at the
+ *                 latest after ganger_wait_ms(): each answer comes to your callback
  *
- * Threads: a handle belongs to one thread at a time; several handles may live in several
- * threads. The library starts no threads of its own besides libzmq's, installs no signal
- * handlers and keeps no state outside handles.
+ * Threads: a handle belongs to one thread at a time; several handles may live in
+ * several threads. The library starts no threads of its own besides libzmq's, installs
+ * no signal handlers and keeps no state outside handles.
  *
- * Answers: every call ends in one of three ways: done (GANGER_OK), refused (the broker said
- * no: nothing of it was kept), or unknown (GANGER_TIMED_OUT, GANGER_NO_BROKER: ask again;
- * a submission with the same id is safe to repeat, as often as you like).
+ * Answers: every call ends in one of three ways: done (GANGER_OK), refused (the broker
+ * said no: nothing of it was kept), or unknown (GANGER_TIMED_OUT, GANGER_NO_BROKER: ask
+ * again; a submission with the same id is safe to repeat, as often as you like).
  *
  * The library reconnects and sends again what was not answered, by itself.
  */
@@ -43,7 +43,7 @@ enum {
     GANGER_OK = 0,
     GANGER_NOT_FOUND = 1,
     GANGER_KEY_CONFLICT = 2,
-    GANGER_BUSY = 4,       /* Also 5, 6, 7: a limit; try again after ganger_retry_ms(). */
+    GANGER_BUSY = 4, /* Also 5, 6, 7: a limit; try again after ganger_retry_ms(). */
     GANGER_NO_MEMORY = 7,
     GANGER_TOO_LARGE = 8,
     GANGER_BAD_FIELD = 12,
@@ -55,7 +55,8 @@ enum {
     GANGER_NOT_GANGER = 42,
     GANGER_KEY_REFUSED = 43,
     GANGER_NO_HOST = 44,
-    GANGER_USAGE = 46, /* The call itself is wrong: a NULL, a bad name, a closed handle. */
+    GANGER_USAGE =
+        46, /* The call itself is wrong: a NULL, a bad name, a closed handle. */
 };
 
 /* A sentence for a code, without a full stop; never NULL, static. */
@@ -86,13 +87,15 @@ typedef struct ganger_options {
  * GANGER_NO_MEMORY. On failure *out is untouched. `options` may be NULL. */
 GANGER_API ganger_err ganger_open(const ganger_options *options, ganger **out);
 
-/* Say goodbye, free everything, set *handle to NULL. Safe on NULL and twice. Requests in
- * flight are forgotten; their callbacks are not called. Takes at most a second. */
+/* Say goodbye, free everything, set *handle to NULL. Safe on NULL and twice.
+ * Requests in flight are forgotten; their callbacks are not called. Takes at most a
+ * second. */
 GANGER_API void ganger_close(ganger **handle);
 
-/* Wait until a broker has answered. GANGER_OK, or after `timeout_ms` (-1: for ever) the
- * truest reason known: CONNECTION_REFUSED, NOT_GANGER, KEY_REFUSED, NO_HOST, NO_BROKER. A
- * reason that time will not mend (KEY_REFUSED, NO_HOST, NOT_GANGER) is returned early. */
+/* Wait until a broker has answered. GANGER_OK, or after `timeout_ms` (-1: for ever)
+ * the truest reason known: CONNECTION_REFUSED, NOT_GANGER, KEY_REFUSED, NO_HOST,
+ * NO_BROKER. A reason that time will not mend (KEY_REFUSED, NO_HOST, NOT_GANGER) is
+ * returned early. */
 GANGER_API ganger_err ganger_connect(ganger *handle, int timeout_ms);
 
 /* What the last call that failed has to say: the broker's own sentence with its values,
@@ -153,16 +156,16 @@ GANGER_API bool ganger_state_final(ganger_state state);
 
 #define GANGER_DEFAULT UINT64_MAX /* "Not said": the queue's or the broker's default. */
 
-/* A submission. Begin with GANGER_SUBMIT_INIT and set what you need. All is lent for the
- * length of the call. Times in ms. */
+/* A submission. Begin with GANGER_SUBMIT_INIT and set what you need. All is lent for
+ * the length of the call. Times in ms. */
 typedef struct ganger_submission {
-    ganger_id id;            /* all zeros: the library makes one */
-    const char *queue;       /* required: 1 to 64 of A-Z a-z 0-9 . _ - */
-    const char *realm;       /* NULL: default */
+    ganger_id id;      /* all zeros: the library makes one */
+    const char *queue; /* required: 1 to 64 of A-Z a-z 0-9 . _ - */
+    const char *realm; /* NULL: default */
     ganger_bytes payload;
-    ganger_bytes key;        /* at most 255 bytes; empty: none */
-    bool unique;             /* key := hash of the payload */
-    unsigned priority;       /* 0 first … 255; 128 */
+    ganger_bytes key;  /* at most 255 bytes; empty: none */
+    bool unique;       /* key := hash of the payload */
+    unsigned priority; /* 0 first … 255; 128 */
     uint64_t delay_ms;
     int64_t run_at;          /* ms since 1970; 0: now */
     uint64_t expires_ms;     /* start deadline; 0: none */
@@ -188,16 +191,16 @@ typedef struct ganger_submission {
 
 /* Why a job is not running. */
 typedef struct ganger_reason {
-    int code;           /* table of reasons in PROTOCOL.md */
-    const char *name;   /* "paused", "no_worker" … */
+    int code;         /* table of reasons in PROTOCOL.md */
+    const char *name; /* "paused", "no_worker" … */
     const char *text;
-    int64_t since_at;   /* ms since 1970; 0 unknown */
+    int64_t since_at; /* ms since 1970; 0 unknown */
     const char *object;
 } ganger_reason;
 
-/* A job as the broker sees it. Everything it points to belongs to the library and is valid
- * until the next call on the handle, in a callback until it returns. Texts are never NULL.
- * Times are ms since 1970, 0 for none. */
+/* A job as the broker sees it. Everything it points to belongs to the library and is
+ * valid until the next call on the handle, in a callback until it returns. Texts are
+ * never NULL. Times are ms since 1970, 0 for none. */
 typedef struct ganger_job {
     ganger_id id;
     const char *realm;
@@ -241,7 +244,8 @@ typedef struct ganger_target {
                        GANGER_LOST_WITH_BROKER instead of GANGER_NOT_FOUND */
 } ganger_target;
 
-/* ---- synchronous calls: `timeout_ms` -1 waits for ever; `out` pointers may be NULL and
+/* ---- synchronous calls: `timeout_ms` -1 waits for ever; `out` pointers may be NULL
+ * and
  *      are written on GANGER_OK only ---- */
 
 /* Submit a job, or find the one already submitted under the same key. Returns when the
@@ -270,9 +274,9 @@ GANGER_API ganger_err ganger_get(ganger *handle, const ganger_target *target,
 GANGER_API ganger_err ganger_wait(ganger *handle, const ganger_target *target,
                                   int timeout_ms, ganger_job *out);
 
-/* Wait for the ends of `count` jobs; each comes to `fn` as it ends (return false from it
- * to stop waiting), refusals with job->state GANGER_NONE and job->error set. GANGER_OK
- * when all have ended. `index` is the target's. */
+/* Wait for the ends of `count` jobs; each comes to `fn` as it ends (return false
+ * from it to stop waiting), refusals with job->state GANGER_NONE and job->error set.
+ * GANGER_OK when all have ended. `index` is the target's. */
 typedef bool ganger_each_fn(void *ctx, size_t index, const ganger_job *job);
 GANGER_API ganger_err ganger_wait_many(ganger *handle, const ganger_target *targets,
                                        size_t count, int timeout_ms, ganger_each_fn *fn,
@@ -459,17 +463,18 @@ GANGER_API ganger_err ganger_broker_status(ganger *handle, int timeout_ms,
  * of the handle, over reconnects. */
 GANGER_API int ganger_fd(const ganger *handle);
 
-/* Milliseconds until ganger_process() must be called even if the descriptor stays quiet;
- * 0: now. */
+/* Milliseconds until ganger_process() must be called even if the descriptor stays
+ * quiet; 0: now. */
 GANGER_API int ganger_wait_ms(ganger *handle);
 
 /* Send what has gathered, read what has come, call callbacks, keep the session alive.
  * Never blocks. GANGER_OK, or GANGER_NO_MEMORY. */
 GANGER_API ganger_err ganger_process(ganger *handle);
 
-/* What comes of a request. `final` is false for progress, partial output and the accepted
- * answer of a run; after a final call the request is forgotten. `job` is NULL on errors
- * other than those of the job itself. `partial` holds a piece of output, or nothing. */
+/* What comes of a request. `final` is false for progress, partial output and the
+ * accepted answer of a run; after a final call the request is forgotten. `job` is
+ * NULL on errors other than those of the job itself. `partial` holds a piece of
+ * output, or nothing. */
 typedef struct ganger_answer {
     uint64_t request;
     ganger_err err;
@@ -485,9 +490,9 @@ typedef struct ganger_answer {
 
 typedef void ganger_answer_fn(void *ctx, const ganger_answer *answer);
 
-/* Each returns a request number, or 0 with ganger_last_error() set when the request could
- * not be taken (a bad argument, no memory, or 65,536 in flight). A deadline of 0 waits for
- * ever; when it has passed the callback gets GANGER_TIMED_OUT. */
+/* Each returns a request number, or 0 with ganger_last_error() set when the request
+ * could not be taken (a bad argument, no memory, or 65,536 in flight). A deadline of
+ * 0 waits for ever; when it has passed the callback gets GANGER_TIMED_OUT. */
 GANGER_API uint64_t ganger_submit_start(ganger *handle,
                                         const ganger_submission *submission,
                                         bool until_end, int timeout_ms,
@@ -501,7 +506,8 @@ GANGER_API uint64_t ganger_wait_start(ganger *handle, const ganger_target *targe
 GANGER_API uint64_t ganger_cancel_start(ganger *handle, const ganger_target *target,
                                         const char *reason, int timeout_ms,
                                         ganger_answer_fn *fn, void *ctx);
-/* Events of `realm` in queues that fit `pattern`, or of one job; until ganger_forget(). */
+/* Events of `realm` in queues that fit `pattern`, or of one job; until
+ * ganger_forget(). */
 GANGER_API uint64_t ganger_events_start(ganger *handle, const char *realm,
                                         const char *pattern, const ganger_id *id,
                                         ganger_answer_fn *fn, void *ctx);
@@ -512,8 +518,8 @@ GANGER_API void ganger_forget(ganger *handle, uint64_t request);
 /* Requests in flight. */
 GANGER_API size_t ganger_in_flight(const ganger *handle);
 
-/* Wait until something came or `timeout_ms` passed, then process it: a loop for programs
- * without one of their own. */
+/* Wait until something came or `timeout_ms` passed, then process it: a loop for
+ * programs without one of their own. */
 GANGER_API ganger_err ganger_poll(ganger *handle, int timeout_ms);
 
 #ifdef __cplusplus

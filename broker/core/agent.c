@@ -1,0 +1,495 @@
+#include "broker/core/agent.h"
+
+#include <stdlib.h>
+
+#include "broker/core/answer.h"
+#include "broker/core/lease.h"
+#include "broker/core/queue.h"
+#include "broker/core/registry.h"
+#include "broker/core/timers.h"
+#include "broker/core/watch.h"
+#include "common/assert.h"
+#include "common/codec.h"
+
+/* ---- life time ---- */
+
+struct gg_agent *gg_agent_ref(struct gg_agent *agent)
+{
+    agent->refs++;
+    return agent;
+}
+
+static void free_subs(struct gg_pool *pool)
+{
+    GG_LIST_EACH(&pool->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
+        gg_list_remove(&sub->of_pool);
+        gg_list_remove(&sub->of_queue);
+        gg_list_remove(&sub->open);
+        free(sub);
+    }
+}
+
+static void free_pools(struct gg_agent *agent)
+{
+    for (uint8_t i = 0; i < agent->pool_count; i++) {
+        free_subs(agent->pools[i]);
+        free(agent->pools[i]);
+    }
+    agent->pool_count = 0;
+}
+
+void gg_agent_unref(struct gg_agent **agent_p)
+{
+    struct gg_agent *agent = *agent_p;
+    *agent_p = NULL;
+    if (agent == NULL) {
+        return;
+    }
+    GG_ASSERT(agent->refs > 0);
+    if (--agent->refs == 0) {
+        free_pools(agent);
+        gg_blob_unref(&agent->name);
+        gg_blob_unref(&agent->host);
+        gg_blob_unref(&agent->program);
+        free(agent);
+    }
+}
+
+static bool match_name(const void *item, const void *key)
+{
+    const struct gg_agent *agent = item;
+    const struct gg_slice *name = key;
+    return gg_slice_equal(gg_blob_slice(agent->name), *name);
+}
+
+/* Take the agent out of the map; jobs may go on naming it. */
+static void forget(struct gg_core *core, struct gg_agent *agent)
+{
+    gg_heap_remove(&core->agent_timers, &agent->timer);
+    free_pools(agent);
+    (void)gg_map_remove(&core->agents, agent->hash, agent);
+    gg_agent_unref(&agent);
+}
+
+static struct gg_agent *new_agent(struct gg_core *core, struct gg_slice name)
+{
+    if (gg_map_reserve(&core->agents) != GG_OK) {
+        return NULL;
+    }
+    struct gg_agent *agent = calloc(1, sizeof *agent);
+    if (agent == NULL) {
+        return NULL;
+    }
+    agent->name = gg_blob_new(name);
+    if (agent->name == NULL) {
+        free(agent);
+        return NULL;
+    }
+    agent->refs = 1;
+    agent->peer = GG_PEER_NONE;
+    agent->hash = gg_hash(name, core->seed);
+    gg_list_init(&agent->leases);
+    gg_map_put(&core->agents, agent->hash, agent);
+    return agent;
+}
+
+void gg_agents_fini(struct gg_core *core)
+{
+    size_t place = 0;
+    struct gg_agent *agent;
+    while ((agent = gg_map_next(&core->agents, &place)) != NULL) {
+        free_pools(agent);
+        agent->refs = 1; /* The jobs that named it are gone already. */
+        gg_agent_unref(&agent);
+    }
+    gg_map_fini(&core->agents);
+}
+
+/* ---- what it is ---- */
+
+enum gg_agent_state gg_agent_state_of(const struct gg_agent *agent)
+{
+    if (agent->peer == GG_PEER_NONE) {
+        return GG_AGENT_GONE;
+    }
+    if (agent->suspect) {
+        return GG_AGENT_SUSPECT;
+    }
+    return agent->draining ? GG_AGENT_DRAINING : GG_AGENT_UP;
+}
+
+bool gg_agent_takes_work(const struct gg_core *core, const struct gg_agent *agent)
+{
+    return gg_agent_state_of(agent) == GG_AGENT_UP &&
+           agent->busy < core->bounds.assign_window_max;
+}
+
+/* ---- pools and subscriptions ---- */
+
+static bool pool_fits(const struct gg_pool *pool, const struct gg_queue *queue)
+{
+    if (!gg_slice_equal(gg_name_slice(&pool->realm),
+                        gg_name_slice(&queue->realm->name))) {
+        return false;
+    }
+    for (uint8_t i = 0; i < pool->pattern_count; i++) {
+        if (gg_pattern_match(gg_name_slice(&pool->patterns[i]),
+                             gg_name_slice(&queue->name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May the agent's key work on this queue? */
+static bool may_serve(struct gg_core *core, const struct gg_agent *agent,
+                      const struct gg_queue *queue)
+{
+    const struct gg_session *session = gg_session_of(core, agent->peer);
+    return session != NULL &&
+           gg_grant_queue(session->grant, gg_name_slice(&queue->realm->name),
+                          gg_name_slice(&queue->name));
+}
+
+static enum gg_err subscribe(struct gg_pool *pool, struct gg_queue *queue)
+{
+    struct gg_sub *sub = calloc(1, sizeof *sub);
+    if (sub == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    sub->pool = pool;
+    sub->queue = queue;
+    gg_list_push_back(&pool->subs, &sub->of_pool);
+    gg_list_push_back(&queue->subs, &sub->of_queue);
+    gg_list_push_back(&queue->open, &sub->open);
+    return GG_OK;
+}
+
+static void unsubscribe_all(struct gg_queue *queue)
+{
+    GG_LIST_EACH(&queue->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
+        gg_list_remove(&sub->of_pool);
+        gg_list_remove(&sub->of_queue);
+        gg_list_remove(&sub->open);
+        free(sub);
+    }
+}
+
+enum gg_err gg_agents_subscribe(struct gg_core *core, struct gg_queue *queue)
+{
+    size_t place = 0;
+    struct gg_agent *agent;
+    while ((agent = gg_map_next(&core->agents, &place)) != NULL) {
+        for (uint8_t i = 0; i < agent->pool_count; i++) {
+            if (!pool_fits(agent->pools[i], queue) || !may_serve(core, agent, queue)) {
+                continue;
+            }
+            if (subscribe(agent->pools[i], queue) != GG_OK) {
+                unsubscribe_all(queue);
+                return GG_ERR_NO_MEMORY;
+            }
+        }
+    }
+    return GG_OK;
+}
+
+/* A queue that a pool names in full is there from then on, so that it can be seen. */
+static void make_named_queues(struct gg_core *core, const struct gg_pool *pool)
+{
+    const struct gg_session *session = gg_session_of(core, pool->agent->peer);
+    for (uint8_t i = 0; i < pool->pattern_count; i++) {
+        struct gg_slice name = gg_name_slice(&pool->patterns[i]);
+        struct gg_slice realm = gg_name_slice(&pool->realm);
+        struct gg_queue *queue;
+        if (gg_name_valid(name) && gg_grant_queue(session->grant, realm, name) &&
+            gg_queue_get(core, realm, name, &queue) != GG_OK) {
+            return; /* Over a limit: it is made when there is room and a job for it. */
+        }
+    }
+}
+
+static void subscribe_pool(struct gg_core *core, struct gg_pool *pool)
+{
+    for (uint32_t i = 0; i < core->queue_count; i++) {
+        struct gg_queue *queue = core->queues[i];
+        if (pool_fits(pool, queue) && may_serve(core, pool->agent, queue) &&
+            subscribe(pool, queue) != GG_OK) {
+            return; /* Without memory the pool serves less. */
+        }
+    }
+}
+
+static struct gg_pool *find_pool(const struct gg_agent *agent, uint64_t number)
+{
+    for (uint8_t i = 0; i < agent->pool_count; i++) {
+        if (agent->pools[i]->number == number) {
+            return agent->pools[i];
+        }
+    }
+    return NULL;
+}
+
+static void add_pool(struct gg_core *core, struct gg_agent *agent,
+                     struct gg_pool_info *info)
+{
+    struct gg_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL || agent->pool_count == GG_POOLS_MAX) {
+        free(pool);
+        return;
+    }
+    pool->agent = agent;
+    pool->number = (uint8_t)info->pool;
+    pool->slots = (uint32_t)info->slots;
+    gg_list_init(&pool->subs);
+    gg_name_set(&pool->name, info->name);
+    gg_name_set(&pool->realm, gg_realm_or_default(info->realm));
+    struct gg_slice pattern;
+    while (pool->pattern_count < GG_PATTERNS_MAX &&
+           gg_list_next_text(&info->queues, &pattern)) {
+        if (gg_pattern_valid(pattern)) {
+            gg_name_set(&pool->patterns[pool->pattern_count++], pattern);
+        }
+    }
+    make_named_queues(core, pool);
+    agent->pools[agent->pool_count++] = pool;
+    subscribe_pool(core, pool);
+}
+
+/* Take the windows as stated; of pools not known yet also what they serve. */
+static void take_pools(struct gg_core *core, struct gg_agent *agent,
+                       struct gg_list pools)
+{
+    struct gg_pool_info info;
+    struct gg_fault fault;
+    while (gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault)) {
+        struct gg_pool *pool = find_pool(agent, info.pool);
+        if (pool == NULL) {
+            add_pool(core, agent, &info);
+        } else {
+            pool->slots = (uint32_t)info.slots;
+        }
+    }
+}
+
+static void dispatch_all(struct gg_core *core, struct gg_effects *fx,
+                         struct gg_agent *agent)
+{
+    for (uint8_t i = 0; i < agent->pool_count; i++) {
+        gg_dispatch_pool(core, fx, agent->pools[i]);
+    }
+}
+
+/* ---- liveness ---- */
+
+static void event(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent,
+                  enum gg_moment kind)
+{
+    static const char *const names[GG_MOMENT_COUNT] = {
+        [GG_MOMENT_WORKER_UP] = "worker_up",
+        [GG_MOMENT_WORKER_SUSPECT] = "worker_suspect",
+        [GG_MOMENT_WORKER_DOWN] = "worker_down",
+    };
+    gg_note(fx, GG_FX_LOG, "event=%s worker=%.*s host=%.*s leases=%u", names[kind],
+            GG_PRINT(gg_blob_slice(agent->name)), GG_PRINT(gg_blob_slice(agent->host)),
+            agent->busy);
+    gg_watch_agent(core, fx, agent, kind);
+}
+
+static void arm(struct gg_core *core, struct gg_agent *agent)
+{
+    const struct gg_bounds *bounds = &core->bounds;
+    struct gg_mono at;
+    if (agent->peer != GG_PEER_NONE) {
+        at = agent->suspect ? gg_mono_add(core->now.mono, bounds->lease_ms)
+                            : gg_mono_add(agent->last_seen, bounds->dead_after_ms);
+    } else if (!gg_list_empty(&agent->leases)) {
+        at = gg_mono_add(agent->gone_since, bounds->gone_grace_ms);
+    } else {
+        at = gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS);
+    }
+    if (gg_timer_set(&core->agent_timers, &agent->timer, at) != GG_OK) {
+        agent->suspect = true; /* Give it nothing while it cannot be watched. */
+    }
+}
+
+void gg_agent_heard(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
+{
+    agent->last_seen = core->now.mono; /* The timer finds out when it is due. */
+    if (agent->suspect) {
+        agent->suspect = false;
+        event(core, fx, agent, GG_MOMENT_WORKER_UP);
+        arm(core, agent);
+        dispatch_all(core, fx, agent);
+    }
+}
+
+void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
+                        struct gg_agent *agent, const struct gg_heartbeat *heartbeat)
+{
+    gg_leases_renew(core, agent, heartbeat->held);
+    agent->draining = heartbeat->draining;
+    take_pools(core, agent, heartbeat->pools);
+    dispatch_all(core, fx, agent);
+}
+
+void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,
+                     struct gg_agent *agent, bool bye)
+{
+    agent->peer = GG_PEER_NONE;
+    agent->gone_since = core->now.mono;
+    agent->suspect = false;
+    event(core, fx, agent, GG_MOMENT_WORKER_DOWN);
+    free_pools(agent);
+    if (bye) {
+        gg_leases_end_all(core, fx, agent, GG_LEASE_HANDED_BACK);
+    }
+    arm(core, agent);
+}
+
+static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
+{
+    struct gg_mono now = core->now.mono;
+    if (agent->peer != GG_PEER_NONE) {
+        struct gg_mono silent = gg_mono_add(agent->last_seen,
+                                            core->bounds.dead_after_ms);
+        if (!agent->suspect && gg_mono_reached(silent, now)) {
+            agent->suspect = true;
+            event(core, fx, agent, GG_MOMENT_WORKER_SUSPECT);
+        }
+        arm(core, agent);
+        return;
+    }
+    if (gg_mono_reached(gg_mono_add(agent->gone_since, core->bounds.gone_grace_ms),
+                        now)) {
+        gg_leases_end_all(core, fx, agent, GG_LEASE_LOST);
+    }
+    if (gg_mono_reached(gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS), now)) {
+        forget(core, agent);
+        return;
+    }
+    arm(core, agent);
+}
+
+void gg_agents_due(struct gg_core *core, struct gg_effects *fx)
+{
+    for (int n = 0; n < GG_DUE_PER_STEP; n++) {
+        struct gg_heap_node *node = gg_heap_first(&core->agent_timers);
+        if (node == NULL || node->at > core->now.mono.ms) {
+            return;
+        }
+        gg_heap_remove(&core->agent_timers, node);
+        on_due(core, fx, GG_CONTAINER(node, struct gg_agent, timer));
+    }
+}
+
+void gg_agents_forgive(struct gg_core *core)
+{
+    size_t place = 0;
+    struct gg_agent *agent;
+    while ((agent = gg_map_next(&core->agents, &place)) != NULL) {
+        if (agent->peer != GG_PEER_NONE) {
+            agent->last_seen = core->now.mono;
+        } else {
+            agent->gone_since = core->now.mono;
+        }
+        gg_leases_extend(core, agent);
+    }
+}
+
+/* ---- hello ---- */
+
+/* May this incarnation have the name? The old one's attempts are dead when it may. */
+static bool admit(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent,
+                  uint32_t peer, const struct gg_hello *hello)
+{
+    if (agent->peer == GG_PEER_NONE || hello->incarnation == agent->incarnation) {
+        return true;
+    }
+    bool heard = !gg_mono_reached(
+        gg_mono_add(agent->last_seen, core->bounds.dead_after_ms), core->now.mono);
+    if (heard || hello->incarnation < agent->incarnation) {
+        gg_refuse_session(core, fx, peer, GG_ERR_NAME_TAKEN,
+                          "an agent named %.*s (pid %llu on %.*s) is connected",
+                          GG_PRINT(hello->name), (unsigned long long)agent->pid,
+                          GG_PRINT(gg_blob_slice(agent->host)));
+        return false;
+    }
+    return true;
+}
+
+/* The agent's session before this one is over, whatever its connection does. */
+static void replace_session(struct gg_core *core, struct gg_effects *fx,
+                            struct gg_agent *agent)
+{
+    struct gg_session *old = gg_session_of(core, agent->peer);
+    if (old != NULL) {
+        gg_refuse_session(core, fx, agent->peer, GG_ERR_NO_SESSION,
+                          "the agent has opened another session");
+        old->open = false;
+        old->agent = NULL;
+    }
+    agent->peer = GG_PEER_NONE;
+    free_pools(agent);
+}
+
+static struct gg_agent *find_or_new(struct gg_core *core, struct gg_effects *fx,
+                                    uint32_t peer, const struct gg_hello *hello)
+{
+    uint64_t hash = gg_hash(hello->name, core->seed);
+    struct gg_agent *agent = gg_map_find(&core->agents, hash, match_name, &hello->name);
+    if (agent != NULL) {
+        return admit(core, fx, agent, peer, hello) ? agent : NULL;
+    }
+    if (gg_map_count(&core->agents) >= core->bounds.agents_max) {
+        gg_refuse_session(core, fx, peer, GG_ERR_TOO_MANY,
+                          "there are %llu agents, as many as may be",
+                          (unsigned long long)core->bounds.agents_max);
+        return NULL;
+    }
+    agent = new_agent(core, hello->name);
+    if (agent == NULL) {
+        gg_refuse_session(core, fx, peer, GG_ERR_NO_MEMORY, "out of memory");
+    }
+    return agent;
+}
+
+void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                    const struct gg_hello *hello)
+{
+    struct gg_session *session = core->sessions[peer];
+    if (hello->name.len == 0) {
+        session->open = false;
+        gg_refuse_session(core, fx, peer, GG_ERR_BAD_FIELD, "an agent needs a name");
+        return;
+    }
+    struct gg_agent *agent = find_or_new(core, fx, peer, hello);
+    if (agent == NULL) {
+        session->open = false;
+        return;
+    }
+    replace_session(core, fx, agent);
+    if (hello->incarnation != agent->incarnation) {
+        gg_leases_end_all(core, fx, agent, GG_LEASE_LOST);
+    }
+    agent->incarnation = hello->incarnation;
+    agent->peer = peer;
+    agent->pid = hello->pid;
+    agent->suspect = false;
+    agent->draining = hello->draining;
+    agent->last_seen = core->now.mono;
+    agent->connected_at = core->now.wall;
+    gg_text_replace(&agent->host, hello->host, 255);
+    gg_text_replace(&agent->program, hello->program, 64);
+    session->agent = agent;
+    gg_say_welcome(core, fx, peer);
+    gg_leases_settle(core, fx, agent, hello->held);
+    take_pools(core, agent, hello->pools);
+    gg_leases_count_pools(agent);
+    arm(core, agent);
+    event(core, fx, agent, GG_MOMENT_WORKER_UP);
+    dispatch_all(core, fx, agent);
+}

@@ -1,0 +1,345 @@
+#include "broker/core/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/why.h"
+#include "common/codec.h"
+
+enum {
+    ARENA_BYTES_MAX = 256 << 20, /* Of one step; far above what a step can ask for. */
+    TEXT_BYTES = 512,
+};
+
+void gg_effects_init(struct gg_effects *fx)
+{
+    *fx = (struct gg_effects){0};
+    gg_buf_init(&fx->arena, ARENA_BYTES_MAX);
+}
+
+void gg_effects_clear(struct gg_effects *fx)
+{
+    for (uint32_t i = 0; i < fx->count; i++) {
+        gg_blob_unref(&fx->items[i].attachment);
+    }
+    fx->count = 0;
+    gg_buf_clear(&fx->arena);
+}
+
+void gg_effects_fini(struct gg_effects *fx)
+{
+    gg_effects_clear(fx);
+    gg_buf_fini(&fx->arena);
+    free(fx->items);
+    *fx = (struct gg_effects){0};
+}
+
+/* A new effect at the end of the list whose bytes begin here; NULL without memory. */
+static struct gg_effect *begin(struct gg_effects *fx, enum gg_effect_type type)
+{
+    if (fx->count == fx->room) {
+        uint32_t room = fx->room == 0 ? 64 : fx->room * 2;
+        struct gg_effect *items = realloc(fx->items, room * sizeof *items);
+        if (items == NULL) {
+            fx->dropped++;
+            return NULL;
+        }
+        fx->items = items;
+        fx->room = room;
+    }
+    struct gg_effect *effect = &fx->items[fx->count++];
+    *effect = (struct gg_effect){
+        .type = (uint8_t)type,
+        .peer = GG_PEER_NONE,
+        .offset = (uint32_t)fx->arena.len,
+    };
+    return effect;
+}
+
+/* The bytes written since begin() belong to the effect. */
+static void end(struct gg_effects *fx, struct gg_effect *effect)
+{
+    if (fx->arena.failed) {
+        gg_buf_cut(&fx->arena, effect->offset);
+        fx->count--;
+        fx->dropped++;
+        return;
+    }
+    effect->len = (uint32_t)(fx->arena.len - effect->offset);
+}
+
+static void send_as(struct gg_effects *fx, enum gg_effect_type type, uint32_t peer,
+                    uint64_t request, enum gg_command_code code, const void *record,
+                    uint64_t after)
+{
+    struct gg_effect *effect = begin(fx, type);
+    if (effect == NULL) {
+        return;
+    }
+    effect->peer = peer;
+    effect->after = after;
+    gg_command_write(&fx->arena, code, request, record, NULL);
+    end(fx, effect);
+}
+
+void gg_say(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+            uint64_t request, enum gg_command_code code, const void *record,
+            uint64_t after)
+{
+    (void)core;
+    send_as(fx, code == GG_CMD_WELCOME ? GG_FX_WELCOME : GG_FX_SEND, peer, request,
+            code, record, after);
+}
+
+void gg_say_event(struct gg_effects *fx, uint32_t peer, uint64_t request,
+                  const struct gg_event_info *event, uint64_t after, uint64_t token)
+{
+    uint32_t before = fx->count;
+    send_as(fx, GG_FX_SEND, peer, request, GG_CMD_EVENT, event, after);
+    if (fx->count > before) {
+        fx->items[before].token = token;
+    }
+}
+
+void gg_say_welcome(struct gg_core *core, struct gg_effects *fx, uint32_t peer)
+{
+    const struct gg_bounds *bounds = &core->bounds;
+    const struct gg_session *session = core->sessions[peer];
+    bool agent = session->kind == GG_PEER_AGENT;
+    struct gg_welcome welcome = {
+        .version = GG_PROTOCOL_VERSION,
+        .epoch = core->epoch,
+        .program = gg_slice_text(core->about.program),
+        .heartbeat_ms = agent ? bounds->heartbeat_ms : bounds->client_heartbeat_ms,
+        .dead_after_ms = agent ? bounds->dead_after_ms : bounds->client_dead_after_ms,
+        .lease_ms = bounds->lease_ms,
+        .frame_bytes_max = core->about.frame_bytes_max,
+        .payload_bytes_max = bounds->payload_bytes_max,
+        .result_bytes_max = bounds->result_bytes_max,
+        .inline_bytes_max = GG_INLINE_BYTES_MAX,
+        .requests_max = bounds->requests_max,
+        .now_at = (uint64_t)gg_steady_wall(core).ms,
+        .durability = bounds->durable ? GG_DURABILITY_FSYNC : GG_DURABILITY_NONE,
+        .roles = session->grant->roles,
+        .id_window_ms = bounds->id_window_ms,
+        .client_endpoint = gg_slice_text(core->about.client_endpoint),
+        .agent_endpoint = gg_slice_text(core->about.agent_endpoint),
+        .grace_ms = bounds->grace_ms,
+    };
+    gg_say(core, fx, peer, 0, GG_CMD_WELCOME, &welcome, 0);
+}
+
+void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assign,
+                   const struct gg_job *job)
+{
+    struct gg_effect *effect = begin(fx, GG_FX_SEND);
+    if (effect == NULL) {
+        return;
+    }
+    struct gg_slice attachment = {0};
+    effect->peer = peer;
+    effect->after = job->seq;
+    assign->payload = gg_blob_slice(job->payload);
+    gg_command_write(&fx->arena, GG_CMD_ASSIGN, 0, assign, &attachment);
+    if (attachment.data != NULL) {
+        effect->attachment = gg_blob_ref(job->payload);
+    }
+    end(fx, effect);
+}
+
+/* Only what is over a limit, or a name in use, is worth trying again. */
+static uint64_t retry_hint(const struct gg_core *core, enum gg_err err)
+{
+    return gg_err_exit(err) == gg_err_exit(GG_ERR_BUSY) || err == GG_ERR_NAME_TAKEN
+               ? core->bounds.retry_hint_ms
+               : 0;
+}
+
+void gg_refuse(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+               uint64_t request, enum gg_err err, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct gg_error error = {
+        .error = err, .text = gg_slice_text(text), .retry_ms = retry_hint(core, err)};
+    core->stat[GG_STAT_REFUSED]++;
+    gg_say(core, fx, peer, request, GG_CMD_ERROR, &error, 0);
+}
+
+void gg_refuse_session(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                       enum gg_err err, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct gg_reset reset = {
+        .error = err,
+        .text = gg_slice_text(text),
+        .version_min = GG_PROTOCOL_VERSION,
+        .version_max = GG_PROTOCOL_VERSION,
+        .retry_ms = retry_hint(core, err),
+    };
+    send_as(fx, GG_FX_RESET, peer, 0, GG_CMD_RESET, &reset, 0);
+}
+
+void gg_say_done(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                 uint64_t request, const struct gg_done *done)
+{
+    gg_say(core, fx, peer, request, GG_CMD_DONE, done, core->record_number);
+}
+
+struct gg_list gg_job_tags(const struct gg_job *job, struct gg_buf *out)
+{
+    if (job->extra == NULL || job->extra->tag_count == 0) {
+        return (struct gg_list){0};
+    }
+    for (uint8_t i = 0; i < job->extra->tag_count; i++) {
+        gg_text_write(out, gg_blob_slice(job->extra->tags[i]));
+    }
+    return (struct gg_list){.raw = gg_buf_slice(out), .count = job->extra->tag_count};
+}
+
+static uint64_t date(struct gg_wall at)
+{
+    return at.ms > 0 ? (uint64_t)at.ms : 0;
+}
+
+/* What has to do with time and place. */
+static void describe_times(const struct gg_core *core, const struct gg_job *job,
+                           struct gg_job_info *out)
+{
+    out->submitted_at = date(job->submitted_at);
+    out->started_at = date(job->started_at);
+    out->finished_at = date(job->finished_at);
+    if (job->state == GG_JOB_SCHEDULED) {
+        out->run_at = date(job->run_at.ms != 0 ? job->run_at : job->until_at);
+    }
+    if (gg_job_waits(job) && job->expires.ms != INT64_MAX) {
+        out->expires_at = (uint64_t)(core->now.wall.ms + job->expires.ms -
+                                     core->now.mono.ms);
+    }
+    if (gg_job_ended(job)) {
+        out->evicts_at = date(job->until_at);
+    }
+    if (job->agent != NULL) {
+        out->worker = gg_blob_slice(job->agent->name);
+    }
+}
+
+void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
+                     struct gg_job_info *out)
+{
+    gg_record_default(GG_RECORD_JOB, out);
+    out->id = job->id;
+    out->realm = gg_name_slice(&job->queue->realm->name);
+    out->queue = gg_name_slice(&job->queue->name);
+    out->key = gg_blob_slice(job->key);
+    out->state = job->state;
+    out->durability = job->durability;
+    out->attempt = job->attempt;
+    out->attempts_max = job->attempts_max;
+    out->progress_ppm = job->progress_ppm;
+    out->error = job->error;
+    out->result_bytes = job->result_bytes;
+    out->priority = job->priority;
+    out->waiters = job->waiter_count;
+    out->cancelling = job->cancelling;
+    out->result_gone = (job->state == GG_JOB_SUCCEEDED ||
+                        job->state == GG_JOB_EVICTED) &&
+                       job->result == NULL && job->result_bytes > 0;
+    out->exit_status = job->exit_status < 0 ? GG_UNSAID : (uint64_t)job->exit_status;
+    out->signal = job->signal;
+    out->fence = job->fence;
+    out->epoch = core->epoch;
+    if (job->extra != NULL) {
+        out->progress_text = gg_blob_slice(job->extra->progress_text);
+        out->error_text = gg_blob_slice(job->extra->error_text);
+    }
+    describe_times(core, job, out);
+}
+
+void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                uint64_t request, struct gg_job *job, const struct gg_job_view *view)
+{
+    struct gg_buf lists;
+    gg_buf_init(&lists, 65536);
+    struct gg_job_info info;
+    gg_job_describe(core, job, &info);
+    info.existing = view->existing;
+    info.tags = gg_job_tags(job, &lists);
+    struct gg_buf reasons;
+    gg_buf_init(&reasons, 65536);
+    if (view->with_why) {
+        info.why = gg_why_list(core, job, &reasons);
+    }
+    if (view->with_result) {
+        info.result = gg_blob_slice(job->result);
+    }
+    struct gg_effect *effect = begin(fx, GG_FX_SEND);
+    if (effect != NULL) {
+        struct gg_slice attachment = {0};
+        effect->peer = peer;
+        effect->after = job->seq;
+        effect->token = view->receipt == 0 ? 0 : gg_job_token(job, view->receipt);
+        gg_command_write(&fx->arena, GG_CMD_JOB, request, &info, &attachment);
+        if (attachment.data != NULL) {
+            effect->attachment = gg_blob_ref(job->result);
+        }
+        end(fx, effect);
+    }
+    gg_buf_fini(&reasons);
+    gg_buf_fini(&lists);
+}
+
+/* The record of a job: its wire form with everything that a restart needs. */
+void gg_persist(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
+        return;
+    }
+    struct gg_effect *effect = begin(fx, GG_FX_PERSIST);
+    if (effect == NULL) {
+        return;
+    }
+    struct gg_job_info info;
+    gg_job_describe(core, job, &info);
+    info.result = gg_blob_slice(job->result);
+    job->seq = ++core->record_number;
+    effect->after = job->seq;
+    effect->id = job->id;
+    gg_record_write(&fx->arena, GG_RECORD_JOB, &info, NULL);
+    end(fx, effect);
+}
+
+void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
+        return;
+    }
+    struct gg_effect *effect = begin(fx, GG_FX_ERASE);
+    if (effect != NULL) {
+        effect->after = ++core->record_number;
+        effect->id = job->id;
+        end(fx, effect);
+    }
+}
+
+void gg_note(struct gg_effects *fx, enum gg_effect_type type, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct gg_effect *effect = begin(fx, type);
+    if (effect != NULL) {
+        gg_buf_append(&fx->arena, text, strlen(text));
+        end(fx, effect);
+    }
+}

@@ -1,0 +1,84 @@
+/* answer.h - what the core tells peers: one function for each thing said.
+ *
+ * `after` is always the number of the last record of what is revealed, so that nothing
+ * is visible before it is durable.
+ */
+#ifndef GG_BROKER_CORE_ANSWER_H
+#define GG_BROKER_CORE_ANSWER_H
+
+#include "broker/core/state.h"
+
+/* What a receipt is for; in the two lowest bits of a token. */
+enum gg_receipt { GG_RECEIPT_ACCEPTED = 1, GG_RECEIPT_FINAL = 2, GG_RECEIPT_EVENT = 3 };
+
+static inline uint64_t gg_job_token(const struct gg_job *job, enum gg_receipt kind)
+{
+    return (uint64_t)job->index << 32 |
+           ((uint64_t)(job->generation & 0x3fffffff) << 2) | (uint64_t)kind;
+}
+
+/* Send one command of a session. */
+void gg_say(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+            uint64_t request, enum gg_command_code code, const void *record,
+            uint64_t after);
+
+/* Refuse a request: `format` is the sentence with its values. */
+__attribute__((format(printf, 6, 7))) void gg_refuse(struct gg_core *core,
+                                                     struct gg_effects *fx,
+                                                     uint32_t peer, uint64_t request,
+                                                     enum gg_err err,
+                                                     const char *format, ...);
+
+/* Refuse a hello: the session is not opened. */
+__attribute__((format(printf, 5, 6))) void gg_refuse_session(struct gg_core *core,
+                                                             struct gg_effects *fx,
+                                                             uint32_t peer,
+                                                             enum gg_err err,
+                                                             const char *format, ...);
+
+void gg_say_done(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                 uint64_t request, const struct gg_done *done);
+
+/* How a job is shown. */
+struct gg_job_view {
+    bool existing;
+    bool with_result;
+    bool with_why;
+    enum gg_receipt receipt; /* 0: none is asked for. */
+};
+
+/* Tell a peer how a job stands. */
+void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                uint64_t request, struct gg_job *job, const struct gg_job_view *view);
+
+/* Open the peer's session. */
+void gg_say_welcome(struct gg_core *core, struct gg_effects *fx, uint32_t peer);
+
+/* Hand an attempt to its agent, with the payload of `job`. */
+void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assign,
+                   const struct gg_job *job);
+
+/* Send an event with a token for its receipt. */
+void gg_say_event(struct gg_effects *fx, uint32_t peer, uint64_t request,
+                  const struct gg_event_info *event, uint64_t after, uint64_t token);
+
+/* Fill in the wire form of a job, which lends the job's memory; `tags` and `why` are
+ * lists that the caller has packed, or NULL. */
+void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
+                     struct gg_job_info *out);
+
+/* Pack the job's tags into `out`. */
+struct gg_list gg_job_tags(const struct gg_job *job, struct gg_buf *out);
+
+/* Store the job as it is now, if it is a durable one. */
+void gg_persist(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
+
+/* Remove the job from the store, if it is a durable one. */
+void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
+
+/* A line for the log, or for the audit log. */
+__attribute__((format(printf, 3, 4))) void gg_note(struct gg_effects *fx,
+                                                   enum gg_effect_type type,
+                                                   const char *format, ...);
+
+#endif

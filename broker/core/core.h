@@ -1,0 +1,132 @@
+/* core.h - every decision the broker takes, and no I/O.
+ *
+ * The core is a value. The same events in the same order give the same effects, on any
+ * machine, today or in a replay of last week's trace. So it never reads a clock, a
+ * socket, a file, the environment or a random source, and never logs: time comes with
+ * each event, randomness from a seed. The shell (broker/io/) turns the world into
+ * events and effects into the world; the simulator does the same with a world of its
+ * own.
+ *
+ * Durable before visible: a SEND effect carries in `after` the number of the record
+ * that must be safe before anyone may see it. The shell holds it until then; effects
+ * with a higher `after` never overtake ones with a lower of the same peer's objects
+ * because the shell releases them in the order of (after, emission). 0: it waits for
+ * nothing.
+ */
+#ifndef GG_BROKER_CORE_CORE_H
+#define GG_BROKER_CORE_CORE_H
+
+#include "broker/core/bounds.h"
+#include "broker/core/grant.h"
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "common/command.h"
+
+struct gg_core; /* Opaque; see state.h. */
+
+/* A peer is the shell's number for one open session: below 2^24, reused only after the
+ * core was told GG_EV_CLOSED for it. */
+#define GG_PEER_NONE UINT32_MAX
+
+enum gg_event_type {
+    GG_EV_HELLO = 1, /* A session is opened. `command` is the hello. */
+    GG_EV_COMMAND,   /* A command of an open session. */
+    GG_EV_RECEIPT,   /* The peer acknowledged the message that carried `token`. */
+    GG_EV_CLOSED,  /* The session is over: the connection closed, or bye, or a kick. */
+    GG_EV_TICK,    /* The time asked for by gg_core_next_wake() has come. */
+    GG_EV_CLOSING, /* The broker shuts down: refuse new work from now on. */
+};
+
+struct gg_event {
+    enum gg_event_type type;
+    struct gg_now now; /* Monotonic time never goes back from event to event. */
+    uint32_t peer;
+    const struct gg_grant *grant; /* HELLO: what the peer may do; lent until CLOSED. */
+    const struct gg_command *command; /* HELLO, COMMAND; lent for the step. */
+    bool bye;       /* CLOSED: the peer said goodbye: an agent has nothing in hand. */
+    uint64_t token; /* RECEIPT */
+};
+
+enum gg_effect_type {
+    GG_FX_WELCOME = 1, /* Send `bytes`, one welcome command, as a welcome message. */
+    GG_FX_RESET,       /* Send `bytes`, one reset command; then forget the session (the
+                          core knows it no longer). */
+    GG_FX_SEND,        /* Send `bytes`, one command, in the session. */
+    GG_FX_PERSIST,     /* Store `bytes` under `id` as record number `after`. */
+    GG_FX_ERASE,       /* Remove `id` from the store as record number `after`. */
+    GG_FX_LOG,         /* Log `bytes`, a text "event=… key=…", at info. */
+    GG_FX_AUDIT,       /* The same for the audit log. */
+};
+
+struct gg_effect {
+    uint8_t type; /* enum gg_effect_type */
+    uint32_t peer;
+    uint64_t
+        after; /* Record that must be safe first; of PERSIST and ERASE: its number. */
+    uint64_t
+        token; /* Not 0: give it back in GG_EV_RECEIPT once the peer has acknowledged
+                       the message this went in, unless the session ends before. */
+    uint32_t offset; /* Of the bytes in the arena. */
+    uint32_t len;
+    struct gg_blob
+        *attachment; /* Second frame, or NULL. The effects hold a reference. */
+    struct gg_id id; /* PERSIST, ERASE */
+};
+
+/* What a step asks for, in order. The caller owns it and clears it before each step. */
+struct gg_effects {
+    struct gg_effect *items;
+    uint32_t count;
+    uint32_t room;
+    struct gg_buf arena;
+    uint64_t dropped; /* Effects lost for lack of memory, since the start. */
+};
+
+void gg_effects_init(struct gg_effects *fx);
+void gg_effects_clear(struct gg_effects *fx); /* Gives up references; keeps memory. */
+void gg_effects_fini(struct gg_effects *fx);
+
+static inline struct gg_slice gg_effect_bytes(const struct gg_effects *fx,
+                                              const struct gg_effect *effect)
+{
+    return gg_slice_of(fx->arena.data + effect->offset, effect->len);
+}
+
+/* What the shell knows and the core repeats in `welcome` and `broker`. Lent for
+ * ever. */
+struct gg_core_about {
+    const char *program; /* "gangerd 0.1.0" */
+    const char *store;   /* "memory" */
+    const char *client_endpoint;
+    const char *agent_endpoint;
+    uint64_t pid;
+    uint64_t frame_bytes_max;
+    bool curve;
+    struct gg_now started;
+};
+
+/* Create a core. `epoch` is larger than that of every broker before on this data, and
+ * below 2^36; `seed` is for hashing and jitter. Returns NULL without memory. The caller
+ * owns the result. */
+struct gg_core *gg_core_new(const struct gg_bounds *bounds,
+                            const struct gg_core_about *about, uint64_t epoch,
+                            uint64_t seed);
+
+/* Free *core_p and set it to NULL. Safe on NULL. */
+void gg_core_destroy(struct gg_core **core_p);
+
+/* Apply one event; append to `fx` what is to be done. Cannot fail: a refusal is a
+ * SEND of an error. Work per step is bounded; what does not fit waits for the next
+ * TICK, which is then due at once. */
+void gg_core_step(struct gg_core *core, const struct gg_event *ev,
+                  struct gg_effects *fx);
+
+/* When the shell must send the next TICK; false if nothing waits for a time. */
+bool gg_core_next_wake(const struct gg_core *core, struct gg_mono *out_at);
+
+/* The shell's own figures, shown among the statistics: called while answering. Append
+ * STAT records to `out` and return how many. May be NULL. */
+typedef uint32_t gg_core_stats_fn(void *ctx, struct gg_buf *out);
+void gg_core_set_stats(struct gg_core *core, gg_core_stats_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,73 @@
+#include "broker/core/job.h"
+
+#include <stdlib.h>
+
+#include "broker/core/history.h"
+#include "common/assert.h"
+
+#define BIT(state) (1U << (state))
+#define ENDS                                                                           \
+    (BIT(GG_JOB_SUCCEEDED) | BIT(GG_JOB_FAILED) | BIT(GG_JOB_CANCELLED) |              \
+     BIT(GG_JOB_EXPIRED))
+
+/* Which states may follow which: the drawing in job.h, and nothing more. */
+static const unsigned allowed_next[GG_JOB_STATE_COUNT] = {
+    [GG_JOB_NONE] = BIT(GG_JOB_SCHEDULED) | BIT(GG_JOB_READY),
+    [GG_JOB_SCHEDULED] = BIT(GG_JOB_READY) | BIT(GG_JOB_RUNNING) | ENDS,
+    [GG_JOB_BLOCKED] = BIT(GG_JOB_READY) | BIT(GG_JOB_CANCELLED) | BIT(GG_JOB_EXPIRED),
+    [GG_JOB_READY] = BIT(GG_JOB_RUNNING) | ENDS,
+    [GG_JOB_RUNNING] = BIT(GG_JOB_READY) | BIT(GG_JOB_SCHEDULED) | ENDS,
+    [GG_JOB_SUCCEEDED] = BIT(GG_JOB_EVICTED),
+    [GG_JOB_FAILED] = BIT(GG_JOB_EVICTED) | BIT(GG_JOB_READY),
+    [GG_JOB_CANCELLED] = BIT(GG_JOB_EVICTED) | BIT(GG_JOB_READY),
+    [GG_JOB_EXPIRED] = BIT(GG_JOB_EVICTED) | BIT(GG_JOB_READY),
+    [GG_JOB_EVICTED] = BIT(GG_JOB_NONE),
+};
+
+void gg_job_set_state(struct gg_job *job, enum gg_job_state next)
+{
+    GG_ASSERT(next < GG_JOB_STATE_COUNT);
+    GG_ASSERT((allowed_next[job->state] & BIT(next)) != 0);
+    job->state = (uint8_t)next;
+}
+
+struct gg_extra *gg_job_extra(struct gg_job *job)
+{
+    if (job->extra == NULL) {
+        job->extra = calloc(1, sizeof *job->extra);
+    }
+    return job->extra;
+}
+
+static void extra_free(struct gg_extra *extra)
+{
+    if (extra == NULL) {
+        return;
+    }
+    gg_blob_unref(&extra->error_text);
+    gg_blob_unref(&extra->progress_text);
+    gg_blob_unref(&extra->checkpoint);
+    gg_history_destroy(&extra->history);
+    gg_buf_fini(&extra->partial.bytes);
+    for (uint8_t i = 0; i < extra->tag_count; i++) {
+        gg_blob_unref(&extra->tags[i]);
+    }
+    free(extra);
+}
+
+void gg_job_release(struct gg_job *job)
+{
+    gg_blob_unref(&job->payload);
+    gg_blob_unref(&job->result);
+    gg_blob_unref(&job->key);
+    extra_free(job->extra);
+    job->extra = NULL;
+}
+
+void gg_text_replace(struct gg_blob **blob_p, struct gg_slice text, size_t max)
+{
+    gg_blob_unref(blob_p);
+    if (text.len > 0) {
+        *blob_p = gg_blob_new(gg_slice_of(text.data, text.len < max ? text.len : max));
+    }
+}

@@ -1,0 +1,458 @@
+#include "broker/core/lease.h"
+
+#include "broker/core/agent.h"
+#include "broker/core/answer.h"
+#include "broker/core/ending.h"
+#include "broker/core/operate.h"
+#include "broker/core/queue.h"
+#include "broker/core/registry.h"
+#include "broker/core/timers.h"
+#include "broker/core/watch.h"
+#include "common/assert.h"
+#include "common/codec.h"
+
+/* ---- credit ---- */
+
+bool gg_pool_has_credit(const struct gg_core *core, const struct gg_pool *pool)
+{
+    return pool->busy < pool->slots && gg_agent_takes_work(core, pool->agent);
+}
+
+static struct gg_pool *pool_of(const struct gg_agent *agent, uint8_t number)
+{
+    for (uint8_t i = 0; agent != NULL && i < agent->pool_count; i++) {
+        if (agent->pools[i]->number == number) {
+            return agent->pools[i];
+        }
+    }
+    return NULL;
+}
+
+void gg_leases_count_pools(struct gg_agent *agent)
+{
+    for (uint8_t i = 0; i < agent->pool_count; i++) {
+        agent->pools[i]->busy = 0;
+    }
+    GG_LIST_EACH(&agent->leases, it)
+    {
+        struct gg_pool *pool = pool_of(agent,
+                                       GG_CONTAINER(it, struct gg_job, lease)->pool);
+        if (pool != NULL) {
+            pool->busy++;
+        }
+    }
+}
+
+/* ---- giving work ---- */
+
+/* The next fence: larger than every one before, also of earlier epochs. When the
+ * counter runs over, the next epoch is taken; at 2^28 leases that leaves epochs to
+ * spare. */
+static uint64_t next_fence(struct gg_core *core)
+{
+    if (++core->fence_count >> GG_FENCE_SHIFT != 0) {
+        core->epoch++;
+        core->fence_count = 1;
+    }
+    return core->epoch << GG_FENCE_SHIFT | core->fence_count;
+}
+
+/* Put the job among the agent's leases, which rise by fence. A new lease goes last. */
+static void insert_lease(struct gg_agent *agent, struct gg_job *job)
+{
+    struct gg_link *at = agent->leases.prev;
+    while (at != &agent->leases &&
+           GG_CONTAINER(at, struct gg_job, lease)->fence > job->fence) {
+        at = at->prev;
+    }
+    gg_list_insert_after(at, &job->lease);
+}
+
+static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent *agent,
+                       uint8_t pool)
+{
+    struct gg_agent *before = job->agent;
+    job->agent = gg_agent_ref(agent);
+    gg_agent_unref(&before);
+    job->pool = pool;
+    insert_lease(agent, job);
+    agent->busy++;
+    gg_list_push_back(&job->queue->running, &job->line);
+    job->queue->unstarted++;
+    job->started = false;
+    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    gg_move(core, job, GG_JOB_RUNNING);
+    gg_job_arm(core, job);
+}
+
+static void say_assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    struct gg_assign assign;
+    gg_record_default(GG_RECORD_ASSIGN, &assign);
+    assign.id = job->id;
+    assign.fence = job->fence;
+    assign.pool = job->pool;
+    assign.attempt = job->attempt;
+    assign.queue = gg_name_slice(&job->queue->name);
+    if (!gg_slice_equal(gg_name_slice(&job->queue->realm->name),
+                        gg_slice_text("default"))) {
+        assign.realm = gg_name_slice(&job->queue->realm->name);
+    }
+    assign.key = gg_blob_slice(job->key);
+    assign.run_timeout_ms = job->run_timeout_ms;
+    assign.start_within_ms = core->bounds.start_within_ms;
+    assign.attempts_max = job->attempts_max;
+    if (job->extra != NULL) {
+        assign.checkpoint = gg_blob_slice(job->extra->checkpoint);
+    }
+    gg_say_assign(fx, job->agent->peer, &assign, job);
+}
+
+static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+                   struct gg_pool *pool)
+{
+    gg_queue_pull(job);
+    job->attempt++;
+    job->fence = next_fence(core);
+    job->started_at = core->now.wall;
+    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
+    job->progress_ppm = 0;
+    job->exit_status = -1;
+    job->signal = 0;
+    hold_lease(core, job, pool->agent, pool->number);
+    pool->busy++;
+    core->stat[GG_STAT_ASSIGNED]++;
+    if (job->unique_until == GG_UNIQUE_STARTED) {
+        gg_registry_drop_key(core, job);
+    }
+    if (job->at_most_once) {
+        gg_persist(core, fx, job); /* On disk before the assignment leaves. */
+    }
+    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ASSIGNED});
+    say_assign(core, fx, job);
+}
+
+/* Dispatch stops before memory does, so that outcomes of what runs still have room. */
+static bool memory_allows(const struct gg_core *core)
+{
+    return core->memory_bytes + core->bounds.reserve_bytes / 2 <=
+           core->bounds.memory_bytes_max;
+}
+
+static bool may_dispatch(struct gg_core *core, const struct gg_queue *queue)
+{
+    if (queue->paused) {
+        return false;
+    }
+    core->starved = core->starved || !memory_allows(core);
+    return !core->starved;
+}
+
+void gg_dispatch_again(struct gg_core *core, struct gg_effects *fx)
+{
+    if (!core->starved || !memory_allows(core)) {
+        return;
+    }
+    core->starved = false;
+    for (uint32_t i = 0; i < core->queue_count; i++) {
+        gg_dispatch_queue(core, fx, core->queues[i]);
+    }
+}
+
+/* The next pool in turn that has credit, or NULL. Pools without leave the list of open
+ * ones until they have credit again. */
+static struct gg_pool *next_open(struct gg_core *core, struct gg_queue *queue)
+{
+    struct gg_link *first;
+    while ((first = gg_list_first(&queue->open)) != NULL) {
+        struct gg_sub *sub = GG_CONTAINER(first, struct gg_sub, open);
+        gg_list_remove(&sub->open);
+        if (gg_pool_has_credit(core, sub->pool)) {
+            gg_list_push_back(&queue->open, &sub->open);
+            return sub->pool;
+        }
+    }
+    return NULL;
+}
+
+void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_queue *queue)
+{
+    struct gg_job *job;
+    while (may_dispatch(core, queue) && (job = gg_queue_first(queue)) != NULL) {
+        struct gg_pool *pool = next_open(core, queue);
+        if (pool == NULL) {
+            return;
+        }
+        assign(core, fx, job, pool);
+    }
+}
+
+/* Of the queues the pool serves the one whose first job is most urgent: by priority,
+ * then by age. */
+static struct gg_job *most_urgent(struct gg_core *core, struct gg_pool *pool)
+{
+    struct gg_job *best = NULL;
+    GG_LIST_EACH(&pool->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
+        struct gg_job *job = may_dispatch(core, sub->queue) ? gg_queue_first(sub->queue)
+                                                            : NULL;
+        if (job != NULL &&
+            (best == NULL || job->priority < best->priority ||
+             (job->priority == best->priority && job->number < best->number))) {
+            best = job;
+        }
+    }
+    return best;
+}
+
+/* What has credit again stands in its queues' lists of open pools again. */
+static void reopen(struct gg_pool *pool)
+{
+    GG_LIST_EACH(&pool->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
+        if (!gg_list_linked(&sub->open)) {
+            gg_list_push_back(&sub->queue->open, &sub->open);
+        }
+    }
+}
+
+void gg_dispatch_pool(struct gg_core *core, struct gg_effects *fx, struct gg_pool *pool)
+{
+    struct gg_job *job;
+    while (gg_pool_has_credit(core, pool) && (job = most_urgent(core, pool)) != NULL) {
+        assign(core, fx, job, pool);
+    }
+    if (gg_pool_has_credit(core, pool)) {
+        reopen(pool);
+    }
+}
+
+void gg_line_up(struct gg_core *core, struct gg_job *job, bool front)
+{
+    gg_move(core, job, GG_JOB_READY);
+    job->in_backoff = false;
+    job->run_at = (struct gg_wall){0};
+    job->until_at = (struct gg_wall){0};
+    gg_queue_push(core, job, front);
+    gg_job_arm(core, job);
+}
+
+void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+                   bool front)
+{
+    gg_line_up(core, job, front);
+    gg_dispatch_queue(core, fx, job->queue);
+}
+
+/* ---- leases ---- */
+
+struct gg_pool *gg_lease_release(struct gg_job *job)
+{
+    struct gg_agent *agent = job->agent;
+    gg_list_remove(&job->lease);
+    gg_list_remove(&job->line);
+    agent->busy--;
+    if (!job->started) {
+        job->queue->unstarted--;
+    }
+    struct gg_pool *pool = pool_of(agent, job->pool);
+    if (pool != NULL && pool->busy > 0) {
+        pool->busy--;
+    }
+    return pool;
+}
+
+void gg_lease_started(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    if (job->started) {
+        return;
+    }
+    job->started = true;
+    job->queue->unstarted--;
+    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_STARTED});
+    gg_settles_check(core, fx);
+}
+
+void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
+                   const struct gg_job *job, enum gg_stop reason)
+{
+    if (job->agent == NULL || job->agent->peer == GG_PEER_NONE) {
+        return;
+    }
+    struct gg_stop_info stop = {.id = job->id,
+                                .fence = job->fence,
+                                .reason = reason,
+                                .grace_ms = core->bounds.grace_ms};
+    gg_say(core, fx, job->agent->peer, 0, GG_CMD_STOP, &stop, job->seq);
+}
+
+void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+                   enum gg_lease_end why)
+{
+    gg_watch_job(core, fx, job,
+                 &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
+                                    .error = why == GG_LEASE_LOST ? GG_ERR_LEASE_LOST
+                                                                  : GG_ERR_WITHDRAWN});
+    (void)gg_lease_release(job);
+    core->stat[GG_STAT_LEASES_LOST]++;
+    if (job->cancelling) {
+        gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
+    } else if (why == GG_LEASE_HANDED_BACK) {
+        job->attempt--;
+        gg_make_ready(core, fx, job, true);
+    } else if (job->at_most_once || job->attempt >= job->attempts_max) {
+        gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_LEASE_LOST);
+    } else {
+        job->error = GG_ERR_LEASE_LOST;
+        gg_make_ready(core, fx, job, true);
+    }
+    gg_settles_check(core, fx);
+}
+
+void gg_lease_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    if (!gg_mono_reached(job->lease_until, core->now.mono)) {
+        gg_job_arm(core, job); /* Renewed since the timer was set. */
+        return;
+    }
+    gg_lease_stop(core, fx, job, GG_STOP_STALE);
+    gg_lease_lost(core, fx, job, GG_LEASE_LOST);
+}
+
+static bool held_by(const struct gg_job *job, const struct gg_agent *agent)
+{
+    return job->state == GG_JOB_RUNNING && job->agent == agent;
+}
+
+/* Renewal only moves the deadline; the timer finds out when it is due. Both the
+ * agent's list and the list of leases rise by fence, so one walk does; an agent that
+ * lists them in another order starts the walk again, but not without end. */
+void gg_leases_renew(struct gg_core *core, struct gg_agent *agent, struct gg_list held)
+{
+    enum { RESTARTS_MAX = 8 };
+    struct gg_mono until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    struct gg_link *place = agent->leases.next;
+    uint64_t last = 0;
+    int restarts = 0;
+    uint64_t fence = 0;
+    while (gg_list_next_num(&held, &fence)) {
+        if (fence < last && restarts++ < RESTARTS_MAX) {
+            place = agent->leases.next;
+        }
+        last = fence;
+        while (place != &agent->leases &&
+               GG_CONTAINER(place, struct gg_job, lease)->fence < fence) {
+            place = place->next;
+        }
+        if (place != &agent->leases &&
+            GG_CONTAINER(place, struct gg_job, lease)->fence == fence) {
+            GG_CONTAINER(place, struct gg_job, lease)->lease_until = until;
+        }
+    }
+}
+
+void gg_leases_extend(struct gg_core *core, struct gg_agent *agent)
+{
+    struct gg_mono until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    GG_LIST_EACH(&agent->leases, it)
+    {
+        GG_CONTAINER(it, struct gg_job, lease)->lease_until = until;
+    }
+}
+
+void gg_leases_end_all(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_agent *agent, enum gg_lease_end why)
+{
+    struct gg_link *first;
+    while ((first = gg_list_first(&agent->leases)) != NULL) {
+        gg_lease_lost(core, fx, GG_CONTAINER(first, struct gg_job, lease), why);
+    }
+}
+
+/* ---- after a new session ---- */
+
+static void stop_unknown(struct gg_core *core, struct gg_effects *fx,
+                         struct gg_agent *agent, const struct gg_held *held,
+                         enum gg_stop reason)
+{
+    struct gg_stop_info stop = {.id = held->id,
+                                .fence = held->fence,
+                                .reason = reason,
+                                .grace_ms = core->bounds.grace_ms};
+    gg_say(core, fx, agent->peer, 0, GG_CMD_STOP, &stop, 0);
+}
+
+/* The lease had ended but no newer attempt began: the attempt goes on under its
+ * fence. */
+static void take_back(struct gg_core *core, struct gg_job *job, struct gg_agent *agent,
+                      const struct gg_held *held)
+{
+    if (job->state == GG_JOB_READY) {
+        gg_queue_pull(job);
+    }
+    hold_lease(core, job, agent, (uint8_t)held->pool);
+    job->in_backoff = false;
+}
+
+/* One attempt that the agent has in hand. */
+static void settle_one(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_agent *agent, const struct gg_held *held)
+{
+    struct gg_job *job = gg_registry_by_id(core, &held->id);
+    if (job == NULL) {
+        bool older = held->fence >> GG_FENCE_SHIFT < core->epoch;
+        stop_unknown(core, fx, agent, held,
+                     older ? GG_STOP_LOST_WITH_BROKER : GG_STOP_STALE);
+        return;
+    }
+    bool taken = held_by(job, agent) && job->fence == held->fence;
+    if (!taken && gg_job_waits(job) && job->fence == held->fence &&
+        !job->at_most_once) {
+        take_back(core, job, agent, held);
+        taken = true;
+    }
+    if (!taken) {
+        stop_unknown(core, fx, agent, held, GG_STOP_STALE);
+        return;
+    }
+    job->pool = (uint8_t)held->pool;
+    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->settled = true;
+    if (held->started) {
+        gg_lease_started(core, fx, job);
+    }
+    if (job->cancelling) {
+        gg_lease_stop(core, fx, job, GG_STOP_CANCELLED);
+    }
+}
+
+void gg_leases_settle(struct gg_core *core, struct gg_effects *fx,
+                      struct gg_agent *agent, struct gg_list held)
+{
+    struct gg_held one;
+    struct gg_fault fault;
+    while (gg_list_next_record(&held, GG_RECORD_HELD, &one, &fault)) {
+        settle_one(core, fx, agent, &one);
+    }
+    /* What the agent does not have in hand never reached it. */
+    struct gg_link lost;
+    gg_list_init(&lost);
+    GG_LIST_EACH(&agent->leases, it)
+    {
+        struct gg_job *job = GG_CONTAINER(it, struct gg_job, lease);
+        if (!job->settled) {
+            gg_list_remove(&job->lease);
+            gg_list_push_back(&lost, &job->lease);
+        }
+        job->settled = false;
+    }
+    struct gg_link *first;
+    while ((first = gg_list_first(&lost)) != NULL) {
+        struct gg_job *job = GG_CONTAINER(first, struct gg_job, lease);
+        gg_lease_lost(core, fx, job,
+                      job->started ? GG_LEASE_LOST : GG_LEASE_HANDED_BACK);
+    }
+}

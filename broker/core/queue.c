@@ -1,0 +1,179 @@
+#include "broker/core/queue.h"
+
+#include <stdlib.h>
+
+#include "broker/core/agent.h"
+
+static uint64_t hash_name(const struct gg_core *core, const struct gg_realm *realm,
+                          struct gg_slice name)
+{
+    uint64_t seed = gg_hash(gg_name_slice(&realm->name), core->seed);
+    return gg_hash(name, seed);
+}
+
+static struct gg_realm *find_realm(const struct gg_core *core, struct gg_slice name)
+{
+    for (uint32_t i = 0; i < core->realm_count; i++) {
+        if (gg_slice_equal(gg_name_slice(&core->realms[i].name), name)) {
+            return &core->realms[i];
+        }
+    }
+    return NULL;
+}
+
+static struct gg_queue *find_in(const struct gg_core *core,
+                                const struct gg_realm *realm, struct gg_slice name)
+{
+    uint64_t hash = hash_name(core, realm, name);
+    for (uint32_t i = 0; i < core->queue_count; i++) {
+        struct gg_queue *queue = core->queues[i];
+        if (queue->hash == hash && queue->realm == realm &&
+            gg_slice_equal(gg_name_slice(&queue->name), name)) {
+            return queue;
+        }
+    }
+    return NULL;
+}
+
+struct gg_queue *gg_queue_find(const struct gg_core *core, struct gg_slice realm_name,
+                               struct gg_slice name)
+{
+    struct gg_queue *last = core->queue_last;
+    struct gg_slice wanted = gg_realm_or_default(realm_name);
+    if (last != NULL && gg_slice_equal(gg_name_slice(&last->name), name) &&
+        gg_slice_equal(gg_name_slice(&last->realm->name), wanted)) {
+        return last;
+    }
+    const struct gg_realm *realm = find_realm(core, wanted);
+    return realm == NULL ? NULL : find_in(core, realm, name);
+}
+
+static struct gg_realm *get_realm(struct gg_core *core, struct gg_slice name)
+{
+    struct gg_realm *realm = find_realm(core, name);
+    if (realm != NULL || core->realm_count == core->bounds.realms_max) {
+        return realm;
+    }
+    realm = &core->realms[core->realm_count++];
+    *realm = (struct gg_realm){0};
+    gg_name_set(&realm->name, name);
+    return realm;
+}
+
+static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
+                                  struct gg_slice name)
+{
+    struct gg_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL) {
+        return NULL;
+    }
+    queue->realm = realm;
+    queue->hash = hash_name(core, realm, name);
+    gg_name_set(&queue->name, name);
+    for (int i = 0; i < GG_PRIORITIES; i++) {
+        gg_list_init(&queue->lines[i]);
+    }
+    gg_list_init(&queue->running);
+    gg_list_init(&queue->subs);
+    gg_list_init(&queue->open);
+    return queue;
+}
+
+static void free_queue(struct gg_queue *queue)
+{
+    gg_blob_unref(&queue->pause_reason);
+    free(queue);
+}
+
+/* Make room in the table by forgetting a queue that holds nothing: no job, no pool, no
+ * pause. False when there is none. */
+static bool forget_idle(struct gg_core *core)
+{
+    for (uint32_t i = 0; i < core->queue_count; i++) {
+        struct gg_queue *queue = core->queues[i];
+        if (queue->jobs == 0 && gg_list_empty(&queue->subs) && !queue->paused) {
+            core->queues[i] = core->queues[--core->queue_count];
+            core->queue_last = NULL;
+            free_queue(queue);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum gg_err gg_queue_get(struct gg_core *core, struct gg_slice realm_name,
+                         struct gg_slice name, struct gg_queue **out_queue)
+{
+    struct gg_queue *queue = gg_queue_find(core, realm_name, name);
+    if (queue == NULL) {
+        struct gg_realm *realm = get_realm(core, gg_realm_or_default(realm_name));
+        if (realm == NULL ||
+            (core->queue_count == core->bounds.queues_max && !forget_idle(core))) {
+            return GG_ERR_TOO_MANY;
+        }
+        queue = new_queue(core, realm, name);
+        if (queue == NULL) {
+            return GG_ERR_NO_MEMORY;
+        }
+        enum gg_err err = gg_agents_subscribe(core, queue);
+        if (err != GG_OK) {
+            free_queue(queue);
+            return err;
+        }
+        core->queues[core->queue_count++] = queue;
+    }
+    core->queue_last = queue;
+    *out_queue = queue;
+    return GG_OK;
+}
+
+void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front)
+{
+    struct gg_queue *queue = job->queue;
+    struct gg_link *line = &queue->lines[job->priority];
+    if (front) {
+        gg_list_push_front(line, &job->line);
+    } else {
+        gg_list_push_back(line, &job->line);
+    }
+    queue->filled[job->priority / 64] |= UINT64_C(1) << (job->priority % 64);
+    job->ready_since = core->now.mono;
+}
+
+void gg_queue_pull(struct gg_job *job)
+{
+    struct gg_queue *queue = job->queue;
+    gg_list_remove(&job->line);
+    if (gg_list_empty(&queue->lines[job->priority])) {
+        queue->filled[job->priority / 64] &= ~(UINT64_C(1) << (job->priority % 64));
+    }
+}
+
+struct gg_job *gg_queue_first(const struct gg_queue *queue)
+{
+    for (int i = 0; i < GG_PRIORITIES / 64; i++) {
+        if (queue->filled[i] != 0) {
+            int priority = i * 64 + __builtin_ctzll(queue->filled[i]);
+            return GG_CONTAINER(gg_list_first(&queue->lines[priority]), struct gg_job,
+                                line);
+        }
+    }
+    return NULL;
+}
+
+bool gg_queue_fits(const struct gg_queue *queue, struct gg_slice realm,
+                   struct gg_slice pattern)
+{
+    return gg_slice_equal(gg_name_slice(&queue->realm->name),
+                          gg_realm_or_default(realm)) &&
+           (pattern.len == 0 || gg_pattern_match(pattern, gg_name_slice(&queue->name)));
+}
+
+void gg_queues_fini(struct gg_core *core)
+{
+    for (uint32_t i = 0; i < core->queue_count; i++) {
+        free_queue(core->queues[i]);
+    }
+    free(core->queues);
+    free(core->realms);
+}

@@ -1,0 +1,206 @@
+#include "broker/core/registry.h"
+
+#include <stdlib.h>
+
+#include "broker/core/timers.h"
+#include "common/assert.h"
+
+static uint64_t hash_id(const struct gg_core *core, const struct gg_id *id)
+{
+    return gg_hash(gg_slice_of(id->bytes, GG_ID_BYTES), core->seed);
+}
+
+static bool match_id(const void *item, const void *key)
+{
+    const struct gg_job *job = item;
+    return gg_id_equal(&job->id, key);
+}
+
+struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id)
+{
+    return gg_map_find(&core->by_id, hash_id(core, id), match_id, id);
+}
+
+struct key_query {
+    const struct gg_queue *queue;
+    struct gg_slice key;
+};
+
+static bool match_key(const void *item, const void *key)
+{
+    const struct gg_job *job = item;
+    const struct key_query *query = key;
+    return job->queue == query->queue &&
+           gg_slice_equal(gg_blob_slice(job->key), query->key);
+}
+
+/* A key is unique in realm and queue; the queue's own hash stands for both. */
+static uint64_t hash_key(const struct gg_core *core, const struct gg_queue *queue,
+                         struct gg_slice key)
+{
+    return gg_hash(key, core->seed ^ queue->hash);
+}
+
+struct gg_job *gg_registry_by_key(struct gg_core *core, const struct gg_queue *queue,
+                                  struct gg_slice key)
+{
+    struct key_query query = {.queue = queue, .key = key};
+    return gg_map_find(&core->by_key, hash_key(core, queue, key), match_key, &query);
+}
+
+uint32_t gg_registry_room(const struct gg_core *core)
+{
+    return core->chunk_count * GG_JOB_CHUNK;
+}
+
+static struct gg_job *slot(struct gg_core *core, uint32_t index)
+{
+    return &core->chunks[index / GG_JOB_CHUNK][index % GG_JOB_CHUNK];
+}
+
+struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index)
+{
+    if (index >= gg_registry_room(core)) {
+        return NULL;
+    }
+    struct gg_job *job = slot(core, index);
+    return job->state == GG_JOB_NONE ? NULL : job;
+}
+
+/* Allocate the next chunk and put its jobs on the free list, lowest index first. */
+static bool add_chunk(struct gg_core *core)
+{
+    if (core->chunk_count == core->chunk_room) {
+        uint32_t room = core->chunk_room == 0 ? 16 : core->chunk_room * 2;
+        struct gg_job **chunks = realloc(core->chunks, room * sizeof *chunks);
+        if (chunks == NULL) {
+            return false;
+        }
+        core->chunks = chunks;
+        core->chunk_room = room;
+    }
+    struct gg_job *chunk = calloc(GG_JOB_CHUNK, sizeof *chunk);
+    if (chunk == NULL) {
+        return false;
+    }
+    uint32_t first = core->chunk_count * GG_JOB_CHUNK;
+    core->chunks[core->chunk_count++] = chunk;
+    for (uint32_t i = 0; i < GG_JOB_CHUNK; i++) {
+        chunk[i].index = first + i;
+        gg_list_push_back(&core->free_jobs, &chunk[i].line);
+    }
+    return true;
+}
+
+static bool reserve(struct gg_core *core)
+{
+    if (gg_list_empty(&core->free_jobs) && !add_chunk(core)) {
+        return false;
+    }
+    return gg_map_reserve(&core->by_id) == GG_OK &&
+           gg_map_reserve(&core->by_key) == GG_OK && gg_timers_reserve(core) == GG_OK;
+}
+
+struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
+                               const struct gg_id *id)
+{
+    if (!reserve(core)) {
+        return NULL;
+    }
+    struct gg_job *job = GG_CONTAINER(gg_list_first(&core->free_jobs), struct gg_job,
+                                      line);
+    gg_list_remove(&job->line);
+    uint32_t index = job->index;
+    uint32_t generation = job->generation + 1;
+    *job = (struct gg_job){
+        .id = *id,
+        .id_hash = hash_id(core, id),
+        .number = ++core->job_number,
+        .index = index,
+        .generation = generation,
+        .queue = queue,
+        .exit_status = -1,
+        .expires = {INT64_MAX},
+    };
+    gg_list_init(&job->waiters);
+    gg_map_put(&core->by_id, job->id_hash, job);
+    core->jobs++;
+    queue->jobs++;
+    queue->realm->jobs++;
+    gg_charge(core, job, (int64_t)sizeof *job);
+    return job;
+}
+
+void gg_registry_remove(struct gg_core *core, struct gg_job *job)
+{
+    GG_ASSERT(job->state == GG_JOB_NONE || job->state == GG_JOB_EVICTED);
+    GG_ASSERT(gg_list_empty(&job->waiters));
+    gg_registry_drop_key(core, job);
+    gg_job_disarm(core, job);
+    if (job->state == GG_JOB_EVICTED) {
+        gg_move(core, job, GG_JOB_NONE);
+    }
+    (void)gg_map_remove(&core->by_id, job->id_hash, job);
+    gg_charge(core, job, -(int64_t)job->charged);
+    core->jobs--;
+    job->queue->jobs--;
+    job->queue->realm->jobs--;
+    gg_job_release(job);
+    gg_list_push_front(&core->free_jobs, &job->line);
+}
+
+void gg_registry_hold_key(struct gg_core *core, struct gg_job *job)
+{
+    if (job->key == NULL || job->key_held) {
+        return;
+    }
+    job->key_hash = hash_key(core, job->queue, gg_blob_slice(job->key));
+    gg_map_put(&core->by_key, job->key_hash, job);
+    job->key_held = true;
+}
+
+void gg_registry_drop_key(struct gg_core *core, struct gg_job *job)
+{
+    if (job->key_held) {
+        (void)gg_map_remove(&core->by_key, job->key_hash, job);
+        job->key_held = false;
+    }
+}
+
+void gg_charge(struct gg_core *core, struct gg_job *job, int64_t bytes)
+{
+    uint64_t more = (uint64_t)bytes; /* Adding a negative number wraps as it should. */
+    job->charged += more;
+    job->queue->bytes += more;
+    job->queue->realm->bytes += more;
+    core->memory_bytes += more;
+}
+
+void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state)
+{
+    if (job->state != GG_JOB_NONE) {
+        job->queue->count[job->state]--;
+        core->count[job->state]--;
+    }
+    gg_job_set_state(job, state);
+    if (state != GG_JOB_NONE) {
+        job->queue->count[state]++;
+        core->count[state]++;
+    }
+}
+
+void gg_registry_fini(struct gg_core *core)
+{
+    for (uint32_t i = 0; i < gg_registry_room(core); i++) {
+        struct gg_job *job = slot(core, i);
+        if (job->state != GG_JOB_NONE) {
+            gg_job_release(job);
+        }
+    }
+    for (uint32_t i = 0; i < core->chunk_count; i++) {
+        free(core->chunks[i]);
+    }
+    free(core->chunks);
+    gg_map_fini(&core->by_id);
+    gg_map_fini(&core->by_key);
+}

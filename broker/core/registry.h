@@ -1,0 +1,45 @@
+/* registry.h - what the broker knows: jobs by id and by key, and what they cost. */
+#ifndef GG_BROKER_CORE_REGISTRY_H
+#define GG_BROKER_CORE_REGISTRY_H
+
+#include "broker/core/state.h"
+
+/* The job with this id, evicted ones included, or NULL. */
+struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id);
+
+/* The job that holds this key in this queue, or NULL. */
+struct gg_job *gg_registry_by_key(struct gg_core *core, const struct gg_queue *queue,
+                                  struct gg_slice key);
+
+/* The job at a place in the table, or NULL when the place is empty. */
+struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index);
+
+/* How many places the table has. */
+uint32_t gg_registry_room(const struct gg_core *core);
+
+/* A new job in state NONE with this id, in the id map, counted to the queue; all
+ * that can fail about its later life (timer, key) has its room reserved. NULL
+ * without memory. */
+struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
+                               const struct gg_id *id);
+
+/* Forget a job in state NONE or EVICTED for good. It must be in no list. */
+void gg_registry_remove(struct gg_core *core, struct gg_job *job);
+
+/* Let the job hold its key; nobody else does. */
+void gg_registry_hold_key(struct gg_core *core, struct gg_job *job);
+
+/* Free the job's key for others, if it holds it. */
+void gg_registry_drop_key(struct gg_core *core, struct gg_job *job);
+
+/* Account `bytes` more (or less) to the job, its queue, its realm and the core. */
+void gg_charge(struct gg_core *core, struct gg_job *job, int64_t bytes);
+
+/* Put the job into `state` and keep the counts of its queue and the core. Does not
+ * touch lines, leases or timers. */
+void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state);
+
+/* Free every job. */
+void gg_registry_fini(struct gg_core *core);
+
+#endif

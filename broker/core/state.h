@@ -1,0 +1,272 @@
+/* state.h - what the core consists of; for the core's own files only.
+ *
+ *   core ── realms ── queues ── lines of READY jobs, by priority and age
+ *     │                 └── subs ──┐ (a pool's subscription to a queue)
+ *     ├── agents ── pools ─────────┘
+ *     │      └── leases: RUNNING jobs
+ *     ├── jobs: a table by index; maps by id and by key
+ *     ├── sessions, by the shell's peer number ── waiters ── jobs
+ *     └── timers: one heap by monotonic time, one by date
+ */
+#ifndef GG_BROKER_CORE_STATE_H
+#define GG_BROKER_CORE_STATE_H
+
+#include "broker/core/core.h"
+#include "broker/core/history.h"
+#include "broker/core/job.h"
+#include "common/map.h"
+#include "common/rng.h"
+
+enum {
+    GG_PRIORITIES = 256,
+    GG_JOB_CHUNK = 1024,          /* Jobs allocated together. */
+    GG_ANSWERS_PER_STEP = 256,    /* Waiters told in one step. */
+    GG_DUE_PER_STEP = 512,        /* Timers handled in one step. */
+    GG_SWEEP_PER_STEP = 2048,     /* Jobs looked at in one step by a purge or a list. */
+    GG_EVENTS_UNACKED_MAX = 1000, /* Of one subscription; then a gap. */
+    GG_AGENT_FORGET_MS = 60000,   /* A gone agent is shown this long. */
+    GG_FENCE_SHIFT = 28,          /* Fence: epoch above this many bits of counter. */
+};
+
+struct gg_realm {
+    struct gg_name name;
+    uint64_t jobs;
+    uint64_t bytes;
+};
+
+struct gg_queue {
+    struct gg_realm *realm;
+    struct gg_name name;
+    uint64_t hash;
+    struct gg_link lines[GG_PRIORITIES]; /* struct gg_job.line */
+    uint64_t filled[GG_PRIORITIES / 64]; /* Bit set: that line is not empty. */
+    struct gg_link running;              /* struct gg_job.line */
+    struct gg_link subs;                 /* struct gg_sub.of_queue */
+    struct gg_link open;                 /* struct gg_sub.open: may have credit. */
+    uint64_t count[GG_JOB_STATE_COUNT];  /* Jobs by state. */
+    uint64_t jobs;
+    uint64_t bytes;
+    uint64_t unstarted;                 /* RUNNING and not reported started. */
+    uint64_t ended[GG_JOB_STATE_COUNT]; /* Jobs ended since the start, by how. */
+    bool paused;
+    struct gg_wall paused_at;
+    struct gg_blob *pause_reason;
+};
+
+struct gg_agent;
+
+struct gg_pool {
+    struct gg_agent *agent;
+    uint8_t number; /* The agent's; at least 1. */
+    uint32_t slots;
+    uint32_t busy;
+    struct gg_name name;
+    struct gg_name realm;
+    uint8_t pattern_count;
+    struct gg_name patterns[GG_PATTERNS_MAX];
+    struct gg_link subs; /* struct gg_sub.of_pool */
+};
+
+/* A pool takes work from a queue. */
+struct gg_sub {
+    struct gg_pool *pool;
+    struct gg_queue *queue;
+    struct gg_link of_pool;
+    struct gg_link of_queue;
+    struct gg_link open; /* In queue->open while the pool may have credit. */
+};
+
+enum gg_agent_state {
+    GG_AGENT_UP = 1,
+    GG_AGENT_SUSPECT,
+    GG_AGENT_DRAINING,
+    GG_AGENT_GONE
+};
+
+struct gg_agent {
+    struct gg_blob *name; /* Shared with histories. */
+    uint64_t hash;
+    uint32_t refs; /* Jobs that name it; the core's map counts as one. */
+    uint32_t peer; /* Open session, or GG_PEER_NONE. */
+    uint64_t incarnation;
+    uint64_t pid;
+    struct gg_blob *host;
+    struct gg_blob *program;
+    bool suspect;
+    bool draining;
+    struct gg_mono last_seen;
+    struct gg_mono gone_since; /* While peer is NONE. */
+    struct gg_wall connected_at;
+    struct gg_heap_node timer;
+    uint32_t busy;
+    struct gg_link leases; /* struct gg_job.lease */
+    uint8_t pool_count;
+    struct gg_pool *pools[GG_POOLS_MAX];
+};
+
+struct gg_session {
+    bool open;
+    uint8_t kind; /* enum gg_peer_kind */
+    const struct gg_grant *grant;
+    struct gg_agent *agent; /* Of an agent's session. */
+    struct gg_name name;
+    struct gg_link waiters; /* struct gg_waiter.of_session */
+};
+
+/* Someone waits for a job. */
+struct gg_waiter {
+    struct gg_link of_job;
+    struct gg_link of_session;
+    struct gg_job *job;
+    uint32_t peer;
+    uint64_t request;
+    bool want_progress;
+    bool want_partial;
+    struct gg_heap_node timer; /* Of a wait with a timeout. */
+};
+
+/* Someone watches events. */
+struct gg_subscription {
+    bool used;
+    uint32_t peer;
+    uint64_t request;
+    struct gg_name realm;
+    struct gg_name pattern; /* Empty: all. */
+    struct gg_id id;        /* Of one job; none: all. */
+    uint64_t kinds;
+    uint64_t seq;
+    uint64_t dropped;
+    uint32_t unacked;
+};
+
+/* A pause that waits until nothing of its queues can start. */
+struct gg_settle {
+    struct gg_link all;
+    uint32_t peer;
+    uint64_t request;
+    uint64_t count;
+    struct gg_name realm;
+    struct gg_name pattern;
+    struct gg_heap_node timer;
+};
+
+/* A purge under way: it walks the table of jobs, some in each step. */
+struct gg_sweep {
+    struct gg_link all;
+    uint32_t peer;
+    uint64_t request;
+    uint64_t count;
+    uint32_t next;
+    uint32_t end;
+    uint64_t states;
+    bool dry_run;
+    struct gg_name realm;
+    struct gg_name pattern;
+    struct gg_grant grant; /* Of who asked: he may leave before it is done. */
+    struct gg_blob *reason;
+};
+
+struct gg_core {
+    struct gg_bounds bounds;
+    struct gg_core_about about;
+    uint64_t epoch;
+    uint64_t seed;
+    struct gg_rng rng;
+    struct gg_now now;
+    uint64_t fence_count; /* Leases given in this epoch. */
+    uint64_t job_number;
+    uint64_t record_number;
+    bool closing;
+
+    struct gg_job **chunks; /* GG_JOB_CHUNK jobs each. */
+    uint32_t chunk_count;
+    uint32_t chunk_room;
+    struct gg_link free_jobs; /* struct gg_job.line */
+    struct gg_map by_id;
+    struct gg_map by_key;
+    uint64_t jobs; /* Known, evicted ones included. */
+    uint64_t count[GG_JOB_STATE_COUNT];
+    uint64_t memory_bytes;
+    struct gg_link dead; /* FAILED jobs, oldest first; struct gg_job.line */
+    uint64_t dead_bytes;
+    bool starved; /* Dispatch has stopped for want of memory. */
+
+    struct gg_realm *realms; /* realms_max of them. */
+    uint32_t realm_count;
+    struct gg_queue **queues; /* queues_max of them. */
+    uint32_t queue_count;
+    struct gg_queue *queue_last; /* Found last: most requests name the same again. */
+
+    struct gg_map agents;         /* By name. */
+    struct gg_session **sessions; /* By peer; NULL: never used. */
+    uint32_t session_room;
+    struct gg_link free_waiters; /* struct gg_waiter.of_job */
+    struct gg_subscription *subscriptions;
+    uint32_t subscription_count; /* In use. */
+    struct gg_link settles;
+    struct gg_link sweeps;
+    struct gg_link
+        answering; /* struct gg_job.lease: ended, waiters still to be told. */
+
+    struct gg_heap mono;  /* Jobs, by monotonic time. */
+    struct gg_heap dates; /* Jobs that wait for a date, by wall time. */
+    struct gg_heap waits; /* Waiters with a timeout. */
+    struct gg_heap agent_timers;
+    struct gg_heap settle_timers;
+
+    uint64_t stat[32]; /* enum gg_stat_id */
+    gg_core_stats_fn *stats_fn;
+    void *stats_ctx;
+};
+
+/* The core's own counters: X(symbol, name, meaning). */
+/* clang-format off */
+#define GG_STAT_LIST(X) \
+    X(SUBMITTED,   "jobs_accepted_total",      "jobs accepted") \
+    X(MERGED,      "jobs_merged_total",        "submissions answered with a job known under their key") \
+    X(RESENT,      "submits_resent_total",     "submissions of an id already known") \
+    X(REFUSED,     "requests_refused_total",   "requests answered with an error") \
+    X(ASSIGNED,    "attempts_total",           "attempts assigned") \
+    X(SUCCEEDED,   "jobs_succeeded_total",     "jobs ended as succeeded") \
+    X(FAILED,      "jobs_failed_total",        "jobs ended as failed") \
+    X(CANCELLED,   "jobs_cancelled_total",     "jobs ended as cancelled") \
+    X(EXPIRED,     "jobs_expired_total",       "jobs ended as expired") \
+    X(RETRIED,     "attempts_retried_total",   "attempts that failed and are tried again") \
+    X(LEASES_LOST, "leases_lost_total",        "leases that ended without an outcome") \
+    X(STALE,       "outcomes_stale_total",     "outcomes refused because a newer attempt exists or the job has ended") \
+    X(EVICTED,     "jobs_evicted_total",       "jobs whose retention ended") \
+    X(DEAD_CAPPED, "dead_letters_capped_total", "failed jobs dropped because the dead-letter list was full") \
+    X(STALLS,      "stalls_total",             "times the broker itself was late and judged nobody")
+/* clang-format on */
+
+enum gg_stat_id {
+#define X(symbol, name, meaning) GG_STAT_##symbol,
+    GG_STAT_LIST(X)
+#undef X
+        GG_STAT_COUNT
+};
+
+/* The session of `peer` if it is open, else NULL. */
+static inline struct gg_session *gg_session_of(struct gg_core *core, uint32_t peer)
+{
+    return peer < core->session_room && core->sessions[peer] != NULL &&
+                   core->sessions[peer]->open
+               ? core->sessions[peer]
+               : NULL;
+}
+
+/* The realm a field names: absent means default. */
+static inline struct gg_slice gg_realm_or_default(struct gg_slice realm)
+{
+    return realm.len == 0 ? gg_slice_text("default") : realm;
+}
+
+/* The broker's clock for ids: the wall clock at the start plus time passed, so that
+ * a wall clock that is set does not make fresh ids look old. */
+static inline struct gg_wall gg_steady_wall(const struct gg_core *core)
+{
+    return (struct gg_wall){core->about.started.wall.ms + core->now.mono.ms -
+                            core->about.started.mono.ms};
+}
+
+#endif

@@ -1,0 +1,456 @@
+#include "broker/core/submit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "broker/core/answer.h"
+#include "broker/core/lease.h"
+#include "broker/core/queue.h"
+#include "broker/core/registry.h"
+#include "broker/core/timers.h"
+#include "broker/core/watch.h"
+#include "common/codec.h"
+
+/* How one submission fares; the text is for the error that answers it. */
+struct verdict {
+    enum gg_err err;
+    struct gg_job *job; /* New, or met under its id or key. */
+    bool met_id;
+    bool met_key;
+    char text[256];
+};
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct verdict *verdict,
+                                                         enum gg_err err,
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(verdict->text, sizeof verdict->text, format, args);
+    va_end(args);
+    verdict->err = err;
+}
+
+/* ---- checks ---- */
+
+static bool lists_fit(const struct gg_submit *submit)
+{
+    struct gg_list tags = submit->tags;
+    struct gg_slice tag;
+    for (uint32_t left = tags.count; left > 0; left--) {
+        if (!gg_list_next_text(&tags, &tag) || !gg_name_valid(tag)) {
+            return false;
+        }
+    }
+    struct gg_list delays = submit->backoff_list;
+    uint64_t delay = 0;
+    for (uint32_t left = delays.count; left > 0; left--) {
+        if (!gg_list_next_num(&delays, &delay) || delay > GG_YEAR_MS) {
+            return false;
+        }
+    }
+    return submit->backoff != GG_BACKOFF_LIST || submit->backoff_list.count > 0;
+}
+
+/* The id's time must lie in the window in which ids are remembered. */
+static void check_id_time(const struct gg_core *core, const struct gg_submit *submit,
+                          struct verdict *verdict)
+{
+    int64_t age = gg_steady_wall(core).ms - gg_id_time(&submit->id).ms;
+    int64_t window = (int64_t)core->bounds.id_window_ms;
+    if (age > window) {
+        refuse(
+            verdict, GG_ERR_ID_TOO_OLD,
+            "the id is not known and %lld s old; ids are remembered for %lld s: make "
+            "a new one",
+            (long long)(age / 1000), (long long)(window / 1000));
+    } else if (age < -window) {
+        refuse(verdict, GG_ERR_BAD_FIELD,
+               "id: its time is %lld s ahead of the broker's; make ids by now_at of "
+               "welcome",
+               (long long)(-age / 1000));
+    }
+}
+
+static void check_fields(const struct gg_core *core, const struct gg_submit *submit,
+                         struct verdict *verdict)
+{
+    if (submit->payload.len > core->bounds.payload_bytes_max) {
+        refuse(verdict, GG_ERR_TOO_LARGE, "payload: %zu bytes, the limit is %llu",
+               submit->payload.len, (unsigned long long)core->bounds.payload_bytes_max);
+    } else if (!lists_fit(submit)) {
+        refuse(
+            verdict, GG_ERR_BAD_FIELD,
+            "tags must be names, and a back-off list needs delays of at most a year");
+    } else if (submit->durability == GG_DURABILITY_FSYNC && !core->bounds.durable) {
+        refuse(verdict, GG_ERR_NOT_DURABLE,
+               "durability fsync was asked for; this broker keeps jobs in memory only");
+    } else if (core->closing) {
+        refuse(verdict, GG_ERR_CLOSING, "the broker is shutting down");
+    }
+}
+
+static uint64_t cost_of(const struct gg_submit *submit)
+{
+    return sizeof(struct gg_job) + submit->payload.len + submit->key.len;
+}
+
+static void check_limits(const struct gg_core *core, const struct gg_queue *queue,
+                         const struct gg_submit *submit, struct verdict *verdict)
+{
+    const struct gg_bounds *bounds = &core->bounds;
+    uint64_t cost = cost_of(submit);
+    uint64_t waiting = queue->count[GG_JOB_READY] + queue->count[GG_JOB_SCHEDULED];
+    if (core->jobs >= bounds->jobs_max) {
+        refuse(verdict, GG_ERR_BUSY, "%llu jobs are known, as many as may be",
+               (unsigned long long)core->jobs);
+    } else if (core->memory_bytes + cost + bounds->reserve_bytes >
+               bounds->memory_bytes_max) {
+        refuse(verdict, GG_ERR_NO_MEMORY, "%llu bytes are in use, the limit is %llu",
+               (unsigned long long)core->memory_bytes,
+               (unsigned long long)bounds->memory_bytes_max);
+    } else if (queue->realm->jobs >= bounds->realm_jobs_max ||
+               queue->realm->bytes + cost > bounds->realm_bytes_max) {
+        refuse(verdict, GG_ERR_REALM_FULL, "realm %s holds %llu jobs and %llu bytes",
+               queue->realm->name.text, (unsigned long long)queue->realm->jobs,
+               (unsigned long long)queue->realm->bytes);
+    } else if (waiting >= bounds->queue_jobs_max ||
+               queue->bytes + cost > bounds->queue_bytes_max) {
+        refuse(verdict, GG_ERR_QUEUE_FULL,
+               "queue %s holds %llu waiting jobs and %llu bytes", queue->name.text,
+               (unsigned long long)waiting, (unsigned long long)queue->bytes);
+    }
+}
+
+/* ---- a new job ---- */
+
+static bool copy_lists(struct gg_job *job, const struct gg_submit *submit)
+{
+    if (submit->tags.count == 0 && submit->backoff_list.count == 0) {
+        return true;
+    }
+    struct gg_extra *extra = gg_job_extra(job);
+    if (extra == NULL) {
+        return false;
+    }
+    struct gg_list tags = submit->tags;
+    struct gg_slice tag;
+    while (gg_list_next_text(&tags, &tag)) {
+        extra->tags[extra->tag_count] = gg_blob_new(tag);
+        if (extra->tags[extra->tag_count] == NULL) {
+            return false;
+        }
+        extra->tag_count++;
+    }
+    struct gg_list delays = submit->backoff_list;
+    while (gg_list_next_num(&delays, &extra->backoff_list[extra->backoff_count])) {
+        extra->backoff_count++;
+    }
+    return true;
+}
+
+static bool copy_bytes(struct gg_job *job, const struct gg_submit *submit)
+{
+    if (submit->payload.len > 0) {
+        job->payload = gg_blob_new(submit->payload);
+        if (job->payload == NULL) {
+            return false;
+        }
+    }
+    if (submit->key.len > 0) {
+        job->key = gg_blob_new(submit->key);
+        if (job->key == NULL) {
+            return false;
+        }
+    }
+    return copy_lists(job, submit);
+}
+
+/* Unseeded, so that a stored digest means the same after a restart. */
+static uint64_t digest(struct gg_slice payload)
+{
+    return gg_hash(payload, payload.len);
+}
+
+static void set_times(const struct gg_core *core, struct gg_job *job,
+                      const struct gg_submit *submit)
+{
+    job->submitted_at = core->now.wall;
+    if (submit->expires_ms > 0) {
+        job->expires = gg_mono_add(core->now.mono, submit->expires_ms);
+    }
+    if (submit->run_at > (uint64_t)core->now.wall.ms) {
+        job->run_at = (struct gg_wall){(int64_t)submit->run_at};
+        job->until_at = job->run_at;
+    } else if (submit->delay_ms > 0) {
+        job->due = gg_mono_add(core->now.mono, submit->delay_ms);
+        job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)submit->delay_ms};
+    }
+}
+
+static void set_options(const struct gg_core *core, struct gg_job *job,
+                        const struct gg_submit *submit)
+{
+    uint64_t attempts = submit->attempts != 0 ? submit->attempts
+                                              : core->bounds.attempts;
+    job->attempts = (uint16_t)attempts;
+    job->attempts_max = (uint16_t)attempts;
+    job->at_most_once = attempts == 1;
+    job->priority = (uint8_t)submit->priority;
+    job->unique_until = (uint8_t)submit->unique_until;
+    job->durability = core->bounds.durable && submit->durability != GG_DURABILITY_NONE
+                          ? GG_DURABILITY_FSYNC
+                          : GG_DURABILITY_NONE;
+    job->backoff = (uint8_t)submit->backoff;
+    job->backoff_ms = submit->backoff_ms;
+    job->backoff_max_ms = submit->backoff_max_ms;
+    job->run_timeout_ms = submit->run_timeout_ms;
+    job->keep_ms = submit->keep_ms;
+    job->keep_failed_ms = submit->keep_failed_ms;
+    bool unsaid = submit->keep_ms == GG_UNSAID;
+    job->until_delivered = submit->keep_ms == 0 || (unsaid && submit->key.len == 0);
+    job->plain = job->until_delivered && submit->key.len == 0;
+}
+
+/* Make the job; nobody can see it before launch(). */
+static void create(struct gg_core *core, struct gg_queue *queue,
+                   const struct gg_submit *submit, struct verdict *verdict)
+{
+    struct gg_job *job = gg_registry_add(core, queue, &submit->id);
+    if (job == NULL || !copy_bytes(job, submit)) {
+        if (job != NULL) {
+            gg_registry_remove(core, job);
+        }
+        refuse(verdict, GG_ERR_NO_MEMORY, "out of memory");
+        return;
+    }
+    set_times(core, job, submit);
+    set_options(core, job, submit);
+    job->payload_digest = digest(submit->payload);
+    gg_charge(core, job,
+              (int64_t)(submit->payload.len + submit->key.len +
+                        (job->extra == NULL ? 0 : sizeof *job->extra)));
+    gg_registry_hold_key(core, job);
+    verdict->job = job;
+}
+
+/* ---- one submission ---- */
+
+/* Is the job known under its id or key? Then the verdict says so. */
+static void meet(struct gg_core *core, const struct gg_session *session,
+                 const struct gg_submit *submit, const struct gg_queue *queue,
+                 struct verdict *verdict)
+{
+    struct gg_job *job = gg_registry_by_id(core, &submit->id);
+    if (job != NULL) {
+        if (!gg_grant_queue(session->grant, gg_name_slice(&job->queue->realm->name),
+                            gg_name_slice(&job->queue->name))) {
+            refuse(verdict, GG_ERR_BAD_FIELD, "id: it is in use; make another one");
+            return;
+        }
+        verdict->job = job;
+        verdict->met_id = true;
+        return;
+    }
+    job = queue == NULL || submit->key.len == 0
+              ? NULL
+              : gg_registry_by_key(core, queue, submit->key);
+    if (job == NULL) {
+        return;
+    }
+    if (job->payload_digest != digest(submit->payload)) {
+        char id[GG_ID_TEXT_BYTES];
+        gg_id_format(&job->id, id);
+        refuse(verdict, GG_ERR_KEY_CONFLICT,
+               "the key is held by job %s, which has another payload", id);
+        return;
+    }
+    verdict->job = job;
+    verdict->met_key = true;
+}
+
+/* Find or make the job of one submission. */
+static void take(struct gg_core *core, uint32_t peer, const struct gg_submit *submit,
+                 struct verdict *verdict)
+{
+    *verdict = (struct verdict){.err = GG_OK};
+    const struct gg_session *session = core->sessions[peer];
+    struct gg_slice realm = gg_realm_or_default(submit->realm);
+    if (!gg_grant_queue(session->grant, realm, submit->queue)) {
+        refuse(verdict, GG_ERR_NOT_ALLOWED, "key %s may not submit to %.*s/%.*s",
+               session->grant->name.text, GG_PRINT(realm), GG_PRINT(submit->queue));
+        return;
+    }
+    struct gg_queue *queue = gg_queue_find(core, realm, submit->queue);
+    meet(core, session, submit, queue, verdict);
+    if (verdict->err != GG_OK || verdict->job != NULL) {
+        return;
+    }
+    check_id_time(core, submit, verdict);
+    if (verdict->err == GG_OK) {
+        check_fields(core, submit, verdict);
+    }
+    if (verdict->err == GG_OK && queue == NULL) {
+        enum gg_err err = gg_queue_get(core, realm, submit->queue, &queue);
+        if (err != GG_OK) {
+            refuse(verdict, err, "there are as many queues or realms as may be");
+        }
+    }
+    if (verdict->err == GG_OK) {
+        check_limits(core, queue, submit, verdict);
+    }
+    if (verdict->err == GG_OK) {
+        create(core, queue, submit, verdict);
+    }
+}
+
+/* From here on the job is accepted. */
+static void launch(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    core->stat[GG_STAT_SUBMITTED]++;
+    if (job->due.ms != 0 || job->run_at.ms != 0) {
+        gg_move(core, job, GG_JOB_SCHEDULED);
+        gg_job_arm(core, job);
+    } else {
+        gg_line_up(core, job, false);
+    }
+    gg_persist(core, fx, job);
+    gg_watch_job(
+        core, fx, job,
+        &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED, .until = job->until_at});
+}
+
+/* A job that had durability none is made durable when a durable submission meets it. */
+static void note_meeting(struct gg_core *core, struct gg_effects *fx,
+                         const struct verdict *verdict, const struct gg_submit *submit)
+{
+    struct gg_job *job = verdict->job;
+    core->stat[verdict->met_id ? GG_STAT_RESENT : GG_STAT_MERGED]++;
+    if (core->bounds.durable && submit->durability != GG_DURABILITY_NONE &&
+        job->durability == GG_DURABILITY_NONE && job->state != GG_JOB_EVICTED) {
+        job->durability = GG_DURABILITY_FSYNC;
+        gg_persist(core, fx, job);
+    }
+    if (verdict->met_key) {
+        gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_RESUBMITTED});
+    }
+}
+
+void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                  uint64_t request, const struct gg_submit *submit)
+{
+    struct verdict verdict;
+    take(core, peer, submit, &verdict);
+    if (verdict.err != GG_OK) {
+        gg_refuse(core, fx, peer, request, verdict.err, "%s", verdict.text);
+        return;
+    }
+    struct gg_job *job = verdict.job;
+    bool met = verdict.met_id || verdict.met_key;
+    if (met) {
+        note_meeting(core, fx, &verdict, submit);
+    } else {
+        launch(core, fx, job);
+    }
+    bool ended = !gg_job_waits(job) && job->state != GG_JOB_RUNNING;
+    struct gg_waiter *waiter;
+    enum gg_err err = !submit->wait || ended
+                          ? GG_OK
+                          : gg_waiter_add(core, peer, request, job, 0, &waiter);
+    if (err != GG_OK) {
+        gg_refuse(
+            core, fx, peer, request, err,
+            "the job is accepted, but as many wait for it as may: ask again later");
+    } else {
+        gg_say_job(core, fx, peer, request, job,
+                   &(struct gg_job_view){.existing = verdict.met_key,
+                                         .with_result = met && ended,
+                                         .receipt = ended && submit->wait
+                                                        ? GG_RECEIPT_FINAL
+                                                        : GG_RECEIPT_ACCEPTED});
+    }
+    if (!met) {
+        gg_dispatch_queue(core, fx, job->queue);
+    }
+}
+
+/* ---- many at once ---- */
+
+static void take_all(struct gg_core *core, uint32_t peer, struct gg_list jobs,
+                     struct gg_job **out_jobs, uint8_t *out_met,
+                     struct verdict *verdict)
+{
+    struct gg_submit submit;
+    struct gg_fault fault = {0};
+    uint32_t total = jobs.count;
+    for (uint32_t i = 0; i < total; i++) {
+        *verdict = (struct verdict){.err = GG_OK};
+        if (!gg_list_next_record(&jobs, GG_RECORD_SUBMIT, &submit, &fault)) {
+            refuse(verdict, fault.err, "job %u: %s: %s", i,
+                   fault.field == NULL ? "record" : fault.field, fault.what);
+        } else {
+            take(core, peer, &submit, verdict);
+        }
+        if (verdict->err != GG_OK) {
+            return;
+        }
+        out_jobs[i] = verdict->job;
+        out_met[i] = (uint8_t)(verdict->met_id ? 1 : verdict->met_key ? 2 : 0);
+    }
+}
+
+/* Refused whole: jobs made so far vanish again; nobody has seen them. */
+static void undo(struct gg_core *core, struct gg_job **jobs, const uint8_t *met)
+{
+    for (uint32_t i = 0; i < GG_SUBMITS_MAX && jobs[i] != NULL; i++) {
+        if (met[i] == 0) {
+            gg_registry_remove(core, jobs[i]);
+        }
+    }
+}
+
+static void say_jobs(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                     uint64_t request, struct gg_job **jobs, const uint8_t *met,
+                     uint32_t count)
+{
+    struct gg_buf list;
+    gg_buf_init(&list, (size_t)1 << 20);
+    uint64_t after = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gg_job_info info;
+        gg_record_default(GG_RECORD_JOB, &info);
+        info.id = jobs[i]->id;
+        info.state = jobs[i]->state;
+        info.durability = jobs[i]->durability;
+        info.existing = met[i] == 2;
+        info.epoch = core->epoch;
+        gg_record_write(&list, GG_RECORD_JOB, &info, NULL);
+        after = jobs[i]->seq > after ? jobs[i]->seq : after;
+    }
+    struct gg_jobs answer = {.jobs = {.raw = gg_buf_slice(&list), .count = count}};
+    gg_say(core, fx, peer, request, GG_CMD_JOBS, &answer, after);
+    gg_buf_fini(&list);
+}
+
+void gg_on_submit_many(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                       uint64_t request, const struct gg_submit_many *many)
+{
+    struct gg_job *jobs[GG_SUBMITS_MAX] = {NULL};
+    uint8_t met[GG_SUBMITS_MAX] = {0};
+    struct verdict verdict = {.err = GG_OK};
+    take_all(core, peer, many->jobs, jobs, met, &verdict);
+    if (verdict.err != GG_OK) {
+        undo(core, jobs, met);
+        gg_refuse(core, fx, peer, request, verdict.err, "%s", verdict.text);
+        return;
+    }
+    for (uint32_t i = 0; i < many->jobs.count; i++) {
+        if (met[i] == 0) {
+            launch(core, fx, jobs[i]);
+        }
+    }
+    say_jobs(core, fx, peer, request, jobs, met, many->jobs.count);
+    for (uint32_t i = 0; i < many->jobs.count; i++) {
+        gg_dispatch_queue(core, fx, jobs[i]->queue);
+    }
+}

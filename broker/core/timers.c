@@ -1,0 +1,124 @@
+#include "broker/core/timers.h"
+
+/* A wall clock may be set; a date is looked at again at least this often. */
+enum { DATE_LOOK_MS = 1000 };
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
+                     enum gg_timer_kind *out_kind)
+{
+    *out_kind = GG_TIMER_MONO;
+    switch ((enum gg_job_state)job->state) {
+    case GG_JOB_SCHEDULED:
+        if (job->run_at.ms != 0) {
+            *out_kind = GG_TIMER_WALL;
+            *out_at = job->run_at.ms;
+            return true;
+        }
+        *out_at = earlier(job->due.ms, job->expires.ms);
+        return true;
+    case GG_JOB_BLOCKED:
+    case GG_JOB_READY:
+        *out_at = job->expires.ms;
+        return job->expires.ms != INT64_MAX;
+    case GG_JOB_RUNNING:
+        *out_at = job->lease_until.ms;
+        return true;
+    case GG_JOB_SUCCEEDED:
+    case GG_JOB_FAILED:
+    case GG_JOB_CANCELLED:
+    case GG_JOB_EXPIRED:
+    case GG_JOB_EVICTED:
+        *out_at = job->due.ms;
+        return true;
+    case GG_JOB_NONE:
+    case GG_JOB_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+enum gg_err gg_timers_reserve(struct gg_core *core)
+{
+    enum gg_err err = gg_heap_reserve(&core->mono, core->mono.count + 1);
+    if (err == GG_OK && core->dates.room < core->mono.room) {
+        err = gg_heap_reserve(&core->dates, core->mono.room);
+    }
+    return err;
+}
+
+void gg_job_disarm(struct gg_core *core, struct gg_job *job)
+{
+    if (job->timer_kind == GG_TIMER_MONO) {
+        gg_heap_remove(&core->mono, &job->timer);
+    } else if (job->timer_kind == GG_TIMER_WALL) {
+        gg_heap_remove(&core->dates, &job->timer);
+    }
+    job->timer_kind = GG_TIMER_NONE;
+}
+
+void gg_job_arm(struct gg_core *core, struct gg_job *job)
+{
+    int64_t at = 0;
+    enum gg_timer_kind kind = GG_TIMER_NONE;
+    if (!gg_job_deadline(job, &at, &kind)) {
+        gg_job_disarm(core, job);
+        return;
+    }
+    if (job->timer_kind != kind) {
+        gg_job_disarm(core, job);
+        job->timer_kind = (uint8_t)kind;
+    }
+    gg_heap_set(kind == GG_TIMER_MONO ? &core->mono : &core->dates, &job->timer, at);
+}
+
+enum gg_err gg_timer_set(struct gg_heap *heap, struct gg_heap_node *node,
+                         struct gg_mono at)
+{
+    enum gg_err err = gg_heap_reserve(heap, heap->count + 1);
+    if (err == GG_OK) {
+        gg_heap_set(heap, node, at.ms);
+    }
+    return err;
+}
+
+static struct gg_job *due_in(struct gg_heap *heap, int64_t now)
+{
+    struct gg_heap_node *node = gg_heap_first(heap);
+    if (node == NULL || node->at > now) {
+        return NULL;
+    }
+    gg_heap_remove(heap, node);
+    struct gg_job *job = GG_CONTAINER(node, struct gg_job, timer);
+    job->timer_kind = GG_TIMER_NONE;
+    return job;
+}
+
+struct gg_job *gg_timers_due(struct gg_core *core)
+{
+    struct gg_job *job = due_in(&core->mono, core->now.mono.ms);
+    return job != NULL ? job : due_in(&core->dates, core->now.wall.ms);
+}
+
+bool gg_timers_next(const struct gg_core *core, struct gg_mono *out_at)
+{
+    const struct gg_heap *heaps[] = {&core->mono, &core->waits, &core->agent_timers,
+                                     &core->settle_timers};
+    int64_t at = INT64_MAX;
+    for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++) {
+        const struct gg_heap_node *node = gg_heap_first(heaps[i]);
+        at = node == NULL ? at : earlier(at, node->at);
+    }
+    const struct gg_heap_node *date = gg_heap_first(&core->dates);
+    if (date != NULL) {
+        int64_t wait = date->at - core->now.wall.ms;
+        wait = wait < 0 ? 0 : earlier(wait, DATE_LOOK_MS);
+        at = earlier(at, core->now.mono.ms + wait);
+    }
+    *out_at = (struct gg_mono){at};
+    return at != INT64_MAX;
+}
