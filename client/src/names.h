@@ -1,0 +1,12 @@
+/* names.h - names of numbered things, as users see them; never NULL, static. */
+#ifndef GG_CLIENT_SRC_NAMES_H
+#define GG_CLIENT_SRC_NAMES_H
+
+#include <stdint.h>
+
+/* Of enum gg_moment, enum gg_why, and the state of an agent; "unknown" for others. */
+const char *gg_moment_name(uint64_t kind);
+const char *gg_why_name(uint64_t code);
+const char *gg_worker_state_name(uint64_t state);
+
+#endif
