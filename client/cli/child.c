@@ -1,0 +1,78 @@
+#include "client/cli/child.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_NOT_THERE = 127 };
+
+/* The program `name` in the folder of this one, if it is there; else the name alone. */
+static void locate(const char *name, char path[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    if (len > 0) {
+        path[len] = '\0';
+        char *slash = strrchr(path, '/');
+        size_t folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+        if (folder + strlen(name) < PATH_MAX) {
+            memcpy(path + folder, name, strlen(name) + 1);
+            if (access(path, X_OK) == 0) {
+                return;
+            }
+        }
+    }
+    (void)snprintf(path, PATH_MAX, "%s", name);
+}
+
+pid_t gg_child_start(char *const argv[], int stderr_fd)
+{
+    char path[PATH_MAX];
+    pid_t parent = getpid();
+    locate(argv[0], path);
+    pid_t pid = fork();
+    if (pid != 0) {
+        return pid;
+    }
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) {
+        _exit(EXIT_NOT_THERE);
+    }
+    if (stderr_fd >= 0) {
+        (void)dup2(stderr_fd, STDERR_FILENO);
+    }
+    (void)execvp(path, argv);
+    _exit(EXIT_NOT_THERE);
+}
+
+void gg_child_stop(pid_t *pid_p, int grace_ms)
+{
+    pid_t pid = *pid_p;
+    if (pid <= 0) {
+        return;
+    }
+    *pid_p = 0;
+    int fd = pidfd_open(pid, 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    (void)kill(pid, SIGTERM);
+    if (fd < 0 || poll(&ended, 1, grace_ms) != 1) {
+        (void)kill(pid, SIGKILL);
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}

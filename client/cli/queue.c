@@ -1,0 +1,246 @@
+/* queue.c - `ganger queue list|show|pause|resume|purge`. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/command.h"
+#include "client/cli/connect.h"
+#include "client/cli/filter.h"
+#include "client/cli/json.h"
+#include "client/cli/say.h"
+#include "client/cli/table.h"
+
+struct showing {
+    enum gg_format format;
+    struct gg_table *table;
+    struct gg_json_list list;
+    const char *only; /* A name that must fit exactly; NULL: all. */
+    uint64_t count;
+};
+
+static const struct gg_column columns[] = {
+    {"QUEUE", 0},
+    {"STATE", GG_COLUMN_STATE},
+    {"READY", GG_COLUMN_RIGHT},
+    {"SCHEDULED", GG_COLUMN_RIGHT},
+    {"RUNNING", GG_COLUMN_RIGHT},
+    {"FAILED", GG_COLUMN_RIGHT},
+    {"WORKERS", GG_COLUMN_RIGHT},
+    {"SLOTS", GG_COLUMN_RIGHT},
+    {"OLDEST", GG_COLUMN_RIGHT},
+    {"REALM", GG_COLUMN_WIDE},
+    {"SUCCEEDED EVER", GG_COLUMN_WIDE | GG_COLUMN_RIGHT},
+    {"FAILED EVER", GG_COLUMN_WIDE | GG_COLUMN_RIGHT},
+    {"BYTES", GG_COLUMN_WIDE | GG_COLUMN_RIGHT},
+    {"REASON", GG_COLUMN_WIDE},
+};
+
+static void fill_row(struct gg_table *table, const ganger_queue *queue)
+{
+    const uint64_t numbers[] = {queue->ready,  queue->scheduled, queue->running,
+                                queue->failed, queue->workers,   queue->slots};
+    struct gg_row *row = gg_table_row(table, NULL);
+    gg_row_text(table, row, 0, queue->queue);
+    gg_row_text(table, row, 1, queue->paused ? "paused" : "open");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        gg_row_print(table, row, 2 + i, "%" PRIu64, numbers[i]);
+    }
+    if (queue->ready > 0) {
+        gg_row_duration(table, row, 8, queue->oldest_ms);
+    } else {
+        gg_row_text(table, row, 8, "");
+    }
+    gg_row_text(table, row, 9, queue->realm);
+    gg_row_print(table, row, 10, "%" PRIu64, queue->succeeded_total);
+    gg_row_print(table, row, 11, "%" PRIu64, queue->failed_total);
+    gg_row_print(table, row, 12, "%" PRIu64, queue->bytes);
+    gg_row_text(table, row, 13, queue->reason);
+}
+
+static bool on_queue(void *ctx, const ganger_queue *queue)
+{
+    struct showing *showing = ctx;
+    if (showing->only != NULL && strcmp(queue->queue, showing->only) != 0) {
+        return true;
+    }
+    showing->count++;
+    if (showing->format == GG_FORMAT_ID) {
+        (void)puts(queue->queue);
+    } else if (showing->table != NULL) {
+        fill_row(showing->table, queue);
+    } else if (showing->only != NULL) {
+        gg_json_print(gg_json_queue(queue), showing->format == GG_FORMAT_JSONL);
+    } else {
+        gg_json_list_add(&showing->list, gg_json_queue(queue));
+    }
+    return true;
+}
+
+static int show(struct gg_call *call, struct showing *showing, const char *pattern)
+{
+    enum gg_format format = call->options.format;
+    showing->format = format;
+    showing->list.format = format;
+    int status = gg_connect(call);
+    if (status != GG_EXIT_DONE) {
+        return status;
+    }
+    if (!gg_json_wanted(format) && format != GG_FORMAT_ID) {
+        showing->table = gg_table_new(columns, sizeof columns / sizeof columns[0],
+                                      format == GG_FORMAT_WIDE);
+    }
+    ganger_err err = ganger_queues(call->broker, gg_texts_last(&call->options.realms),
+                                   pattern, gg_answer_ms(call), on_queue, showing);
+    gg_table_finish(&showing->table);
+    if (err != GANGER_OK) {
+        return gg_failed(call, err, "cannot list queues");
+    }
+    return GG_EXIT_DONE;
+}
+
+int gg_queue_list(struct gg_call *call)
+{
+    struct showing showing = {0};
+    int status = show(call, &showing, call->args[0]);
+    if (status == GG_EXIT_DONE) {
+        gg_json_list_end(&showing.list);
+    }
+    return status;
+}
+
+int gg_queue_show(struct gg_call *call)
+{
+    struct showing showing = {.only = call->args[0]};
+    int status = show(call, &showing, call->args[0]);
+    if (status == GG_EXIT_DONE && showing.count == 0) {
+        gg_say("there is no queue %s [not_found]", call->args[0]);
+        gg_say_try("ganger queue list");
+        return GG_EXIT_UNKNOWN;
+    }
+    return status;
+}
+
+typedef ganger_err touch_fn(ganger *broker, const ganger_scope *scope, int timeout_ms,
+                            ganger_touched *out);
+
+struct deed {
+    touch_fn *touch;
+    const char *verb; /* "Pause" */
+    const char *done; /* "paused" */
+    const char *what; /* "queues" */
+    bool ask;         /* Also where the pattern is a plain name. */
+};
+
+static bool is_pattern(const char *text)
+{
+    return strpbrk(text, "*?") != NULL;
+}
+
+static int get_leave(const struct gg_call *call, const struct deed *deed,
+                     uint64_t count)
+{
+    char question[160];
+    if (call->options.yes || (!deed->ask && !is_pattern(call->args[0]))) {
+        return GG_EXIT_DONE;
+    }
+    (void)snprintf(question, sizeof question, "%s these %" PRIu64 " %s?", deed->verb,
+                   count, deed->what);
+    if (gg_say_ask(question)) {
+        return GG_EXIT_DONE;
+    }
+    gg_say("nothing was done");
+    gg_say_try("the same with --yes, or --dry-run");
+    return GG_EXIT_NO;
+}
+
+static void print_touched(const struct gg_call *call, const struct deed *deed,
+                          const ganger_touched *touched)
+{
+    if (gg_json_wanted(call->options.format)) {
+        gg_json_print(gg_json_touched(touched, call->options.dry_run), false);
+        return;
+    }
+    (void)printf("%s%" PRIu64 " %s %s\n", call->options.dry_run ? "would be: " : "",
+                 touched->count, deed->what, deed->done);
+    if (touched->unsettled > 0) {
+        gg_say("%" PRIu64 " attempts at agents that do not answer may yet start, until "
+               "their start-by time",
+               touched->unsettled);
+    }
+}
+
+/* Size first, leave second, deed third. */
+static int touch(struct gg_call *call, const struct deed *deed, ganger_scope *scope)
+{
+    ganger_touched touched = {0};
+    char what[128];
+    int status = gg_connect(call);
+    if (status != GG_EXIT_DONE) {
+        return status;
+    }
+    (void)snprintf(what, sizeof what, "cannot %s %s", call->command->verb,
+                   call->args[0]);
+    scope->dry_run = true;
+    ganger_err err = deed->touch(call->broker, scope, gg_answer_ms(call), &touched);
+    if (err != GANGER_OK) {
+        return gg_failed(call, err, what);
+    }
+    if (!call->options.dry_run) {
+        gg_say("%" PRIu64 " %s fit %s", touched.count, deed->what, call->args[0]);
+        status = get_leave(call, deed, touched.count);
+        if (status != GG_EXIT_DONE) {
+            return status;
+        }
+        scope->dry_run = false;
+        err = deed->touch(call->broker, scope, gg_answer_ms(call), &touched);
+        if (err != GANGER_OK) {
+            return gg_failed(call, err, what);
+        }
+    }
+    print_touched(call, deed, &touched);
+    return GG_EXIT_DONE;
+}
+
+static ganger_scope scope_of(const struct gg_call *call)
+{
+    return (ganger_scope){
+        .realm = gg_texts_last(&call->options.realms),
+        .pattern = call->args[0],
+        .reason = call->options.reason,
+        .cancel_running = call->options.cancel_running,
+    };
+}
+
+int gg_queue_pause(struct gg_call *call)
+{
+    static const struct deed deed = {ganger_pause, "Pause", "paused", "queues", false};
+    ganger_scope scope = scope_of(call);
+    return touch(call, &deed, &scope);
+}
+
+int gg_queue_resume(struct gg_call *call)
+{
+    static const struct deed deed = {ganger_resume, "Resume", "resumed", "queues",
+                                     false};
+    ganger_scope scope = scope_of(call);
+    return touch(call, &deed, &scope);
+}
+
+int gg_queue_purge(struct gg_call *call)
+{
+    static const struct deed deed = {ganger_purge, "Purge", "purged", "jobs", true};
+    ganger_scope scope = scope_of(call);
+    struct gg_filter filter;
+    struct gg_filter_fault fault;
+    if (call->options.filter != NULL) {
+        if (!gg_filter_parse(call->options.filter, &filter, &fault)) {
+            return gg_say_usage("--filter, column %zu: %s", fault.column, fault.text);
+        }
+        ganger_filter only = {.states = filter.what.states};
+        if (memcmp(&only, &filter.what, sizeof only) != 0) {
+            return gg_say_usage("a purge is by queue and state: 'state:failed'");
+        }
+        scope.states = filter.what.states;
+    }
+    return touch(call, &deed, &scope);
+}
