@@ -98,7 +98,7 @@ GG_MUST_USE enum gg_err gg_session_receive(struct gg_session *session,
 
 /* Time has passed: ends requests whose deadline is over, with `unreachable` (and
  * `text`) where no session is open and with GG_ERR_TIMED_OUT where one is. Call it
- * after what has come was received, so that a program that was stopped judges no one. */
+ * after what has come was received: a program that was stopped judges no one. */
 void gg_session_tick(struct gg_session *session, struct gg_mono now,
                      enum gg_err unreachable, struct gg_slice text);
 
