@@ -142,6 +142,7 @@ void gg_peers_close(struct gg_peers *peers, struct gg_peer *peer)
     bool known = gg_map_remove(&peers->by_route, hash_of(peers, &peer->route), peer);
     GG_ASSERT(known);
     gg_list_remove(&peer->by_silence);
+    gg_list_remove(&peer->leaving);
     free(peer->receipts.ring);
     peer->receipts = (struct gg_receipts){0};
     peer->open = false;

@@ -57,6 +57,7 @@ struct gg_receipts {
 };
 
 struct gg_keys; /* broker/io/keys.h */
+struct gg_authorised_key;
 
 struct gg_peer {
     struct gg_route route;
@@ -75,11 +76,14 @@ struct gg_peer {
     struct gg_receipts receipts;
 
     struct gg_mono heard_at;
+    struct gg_mono left_at;    /* When its connection was seen to be closed. */
+    struct gg_link leaving;    /* In the shell's list from then on. */
     struct gg_link by_silence; /* Clients only, the most silent first. */
 
     struct gg_name user;
     const struct gg_grant *grant; /* Lives in `keys`, or for ever. */
     struct gg_keys *keys;         /* Held for the length of the session; may be NULL. */
+    const struct gg_authorised_key *key; /* In `keys`. */
 
     struct gg_link out;       /* Messages on their way, oldest first. */
     struct gg_link flushing;  /* In the outbox's list while `out` is not empty. */

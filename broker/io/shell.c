@@ -1,0 +1,271 @@
+/* shell.c - the loop: wait, drain, tick, make durable, let out, send. */
+#include "broker/io/shell.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "broker/io/shell_state.h"
+#include "common/log.h"
+
+enum {
+    BUDGET = 200, /* Messages of one endpoint in one pass. */
+    TICKS_MAX = 8,
+    WAIT_MS_MAX = 1000, /* Every socket is touched at least so often. */
+    STUCK_WAIT_MS = 5,  /* libzmq does not say when one peer takes messages again. */
+    HELD_WAIT_MS = 1,   /* For a store that cannot be polled. */
+    LEAVE_MS_MAX = 1000,
+    HOUSEKEEPING_MS = 500,
+    SPIN_SCORE_MAX = 16,
+    SPIN_PROBE = 64,
+};
+
+/* ---- waiting ---- */
+
+static int64_t wait_ms(const struct gg_shell *shell)
+{
+    int64_t now_ms = gg_mono_now().ms;
+    int64_t wait = shell->housekeeping_at.ms - now_ms;
+    struct gg_mono at;
+    if (gg_core_next_wake(shell->core, &at) && at.ms - now_ms < wait) {
+        wait = at.ms - now_ms;
+    }
+    if (shell->outbox.stuck_count > 0 && wait > STUCK_WAIT_MS) {
+        wait = STUCK_WAIT_MS;
+    }
+    if (shell->outbox.held_count > 0 && gg_store_descriptor(shell->store) < 0 &&
+        wait > HELD_WAIT_MS) {
+        wait = HELD_WAIT_MS;
+    }
+    bool more = !shell->drained[GG_ENDPOINT_AGENT] ||
+                !shell->drained[GG_ENDPOINT_CLIENT] ||
+                !gg_list_empty(&shell->leaving) ||
+                !gg_list_empty(&shell->outbox.doomed);
+    if (more || wait < 0) {
+        return 0;
+    }
+    return wait < WAIT_MS_MAX ? wait : WAIT_MS_MAX;
+}
+
+static bool readable(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN) != 0;
+}
+
+/* Look again for a short while before sleeping: a wake-up costs more than the look. Only
+ * while it pays: each success earns spins, each failure costs one; now and then it is
+ * tried again. True: something is there. */
+static bool spin(struct gg_shell *shell)
+{
+    if (shell->config->spin_us == 0) {
+        return false;
+    }
+    if (shell->spin_score <= 0) {
+        shell->spin_score = shell->spin_score > -SPIN_PROBE ? shell->spin_score - 1 : 1;
+        return false;
+    }
+    int64_t end_us = gg_mono_us() + (int64_t)shell->config->spin_us;
+    do {
+        if (readable(shell->routers[GG_ENDPOINT_AGENT].socket) ||
+            readable(shell->routers[GG_ENDPOINT_CLIENT].socket)) {
+            shell->spin_score = shell->spin_score + 2 < SPIN_SCORE_MAX
+                                    ? shell->spin_score + 2
+                                    : SPIN_SCORE_MAX;
+            return true;
+        }
+    } while (gg_mono_us() < end_us);
+    shell->spin_score--;
+    return false;
+}
+
+/* Wait for a message, an event, a signal, the store or the time. */
+static bool wait_for_input(struct gg_shell *shell)
+{
+    int store_fd = gg_store_descriptor(shell->store);
+    zmq_pollitem_t items[] = {
+        {.fd = shell->signal_fd, .events = ZMQ_POLLIN},
+        {.socket = shell->routers[GG_ENDPOINT_AGENT].socket, .events = ZMQ_POLLIN},
+        {.socket = shell->routers[GG_ENDPOINT_CLIENT].socket, .events = ZMQ_POLLIN},
+        {.socket = shell->routers[GG_ENDPOINT_AGENT].monitor, .events = ZMQ_POLLIN},
+        {.socket = shell->routers[GG_ENDPOINT_CLIENT].monitor, .events = ZMQ_POLLIN},
+        {.fd = store_fd, .events = ZMQ_POLLIN},
+    };
+    int64_t timeout_ms = wait_ms(shell);
+    if (timeout_ms > 0 && spin(shell)) {
+        timeout_ms = 0;
+    }
+    (void)zmq_poll(items, store_fd < 0 ? 5 : 6, (long)timeout_ms);
+    return items[0].revents != 0;
+}
+
+/* ---- one pass ---- */
+
+static void on_signals(struct gg_shell *shell)
+{
+    struct signalfd_siginfo info;
+    while (read(shell->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            gg_shell_reload_keys(shell, true);
+        } else {
+            gg_log(GG_LOG_INFO, "stopping", "signal=%u", info.ssi_signo);
+            shell->closing = true;
+        }
+    }
+}
+
+/* A turn that comes this late was not a peer's silence but ours: whatever came meanwhile
+ * is read first, and silence counts from now. */
+static void check_stall(struct gg_shell *shell, struct gg_mono before)
+{
+    int64_t late_ms = shell->now.mono.ms - before.ms - WAIT_MS_MAX;
+    if (late_ms > (int64_t)shell->config->bounds.stall_ms) {
+        gg_log(GG_LOG_WARN, "stalled", "late_ms=%" PRId64, late_ms);
+        gg_metrics_add(&shell->metrics, GG_METRIC_STALLS, 1);
+        gg_peers_forgive(&shell->peers, shell->now.mono);
+    }
+}
+
+static void tick(struct gg_shell *shell)
+{
+    struct gg_mono at;
+    for (int i = 0;
+         i < TICKS_MAX && shell->failed == GG_OK &&
+         gg_core_next_wake(shell->core, &at) && gg_mono_reached(at, shell->now.mono);
+         i++) {
+        struct gg_event ev = {.type = GG_EV_TICK, .now = shell->now};
+        gg_shell_step(shell, &ev);
+    }
+}
+
+/* A peer whose connection is closed and whose messages have all been read, or NULL. */
+static struct gg_peer *find_left(struct gg_shell *shell)
+{
+    GG_LIST_EACH(&shell->leaving, link)
+    {
+        struct gg_peer *peer = GG_CONTAINER(link, struct gg_peer, leaving);
+        int64_t left_ms = shell->now.mono.ms - peer->left_at.ms;
+        if (shell->drained[peer->route.endpoint] || left_ms > LEAVE_MS_MAX) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* The end of one session may be the end of others: look anew each time. */
+static void close_left(struct gg_shell *shell)
+{
+    struct gg_peer *peer = NULL;
+    for (int i = 0;
+         i < BUDGET && shell->failed == GG_OK && (peer = find_left(shell)) != NULL;
+         i++) {
+        gg_shell_end(shell, peer, false);
+    }
+}
+
+static void close_doomed(struct gg_shell *shell)
+{
+    struct gg_link *link = NULL;
+    while (shell->failed == GG_OK &&
+           (link = gg_list_first(&shell->outbox.doomed)) != NULL) {
+        struct gg_peer *peer = GG_CONTAINER(link, struct gg_peer, dooming);
+        int fd = peer->fd;
+        gg_log(GG_LOG_DEBUG, "session_lost", "why=%s", peer->doomed);
+        gg_shell_end(shell, peer, false);
+        gg_shell_kick(shell, fd);
+    }
+}
+
+/* Begin to make durable what the pass recorded, let out what is durable, send. */
+static void let_out(struct gg_shell *shell)
+{
+    enum gg_err err = GG_OK;
+    uint64_t durable = 0;
+    if (shell->failed != GG_OK) {
+        return;
+    }
+    if (shell->uncommitted) {
+        err = gg_store_commit(shell->store);
+        shell->uncommitted = false;
+        gg_metrics_add(&shell->metrics, GG_METRIC_STORE_COMMITS, 1);
+    }
+    if (err == GG_OK) {
+        err = gg_store_durable(shell->store, &durable);
+    }
+    if (err != GG_OK) {
+        shell->failed = err;
+        return;
+    }
+    if (durable > shell->outbox.durable) {
+        gg_outbox_release(&shell->outbox, durable);
+    }
+    gg_outbox_flush(&shell->outbox);
+}
+
+static void pass(struct gg_shell *shell, bool signals)
+{
+    struct gg_mono before = shell->now.mono;
+    shell->now = gg_now();
+    if (shell->now.mono.ms < before.ms) {
+        shell->now.mono = before;
+    }
+    gg_metrics_add(&shell->metrics, GG_METRIC_PASSES, 1);
+    check_stall(shell, before);
+    gg_shell_monitors(shell);
+    gg_shell_drain(shell, GG_ENDPOINT_AGENT, BUDGET);
+    gg_shell_drain(shell, GG_ENDPOINT_CLIENT, BUDGET);
+    tick(shell);
+    close_left(shell);
+    close_doomed(shell);
+    if (gg_mono_reached(shell->housekeeping_at, shell->now.mono)) {
+        shell->housekeeping_at = gg_mono_add(shell->now.mono, HOUSEKEEPING_MS);
+        gg_shell_housekeeping(shell);
+    }
+    if (signals) {
+        on_signals(shell);
+    }
+    let_out(shell);
+}
+
+/* ---- the end ---- */
+
+/* Refuse new work, make everything durable, say what is left to say. */
+static void close_in_order(struct gg_shell *shell)
+{
+    struct gg_event ev = {.type = GG_EV_CLOSING, .now = shell->now};
+    gg_shell_step(shell, &ev);
+    enum gg_err err = gg_store_sync(shell->store);
+    if (shell->failed == GG_OK) {
+        shell->failed = err;
+    }
+    shell->uncommitted = false;
+    let_out(shell);
+}
+
+enum gg_err gg_shell_run(struct gg_shell *shell)
+{
+    uint64_t dropped = 0;
+    while (!shell->closing && shell->failed == GG_OK) {
+        pass(shell, wait_for_input(shell));
+        if (shell->fx.dropped != dropped) {
+            gg_log(GG_LOG_ERROR, "no_memory", "effects_dropped=%" PRIu64,
+                   shell->fx.dropped - dropped);
+            dropped = shell->fx.dropped;
+            if (shell->config->bounds.durable) {
+                shell->failed = GG_ERR_NO_MEMORY; /* A record may be among them. */
+            }
+        }
+    }
+    if (shell->failed == GG_OK) {
+        close_in_order(shell);
+    }
+    if (shell->failed != GG_OK) {
+        gg_log(GG_LOG_ERROR, "failed", "error=%s what=\"%s\"",
+               gg_err_name(shell->failed), gg_err_text(shell->failed));
+    }
+    return shell->failed;
+}

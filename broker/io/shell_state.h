@@ -1,0 +1,90 @@
+/* shell_state.h - what the files of the shell share. Not for others. */
+#ifndef GG_BROKER_IO_SHELL_STATE_H
+#define GG_BROKER_IO_SHELL_STATE_H
+
+#include <sys/stat.h>
+
+#include <zmq.h>
+
+#include "broker/core/core.h"
+#include "broker/io/auth.h"
+#include "broker/io/connections.h"
+#include "broker/io/keys.h"
+#include "broker/io/metrics.h"
+#include "broker/io/outbox.h"
+#include "broker/io/peers.h"
+#include "broker/io/shell.h"
+#include "broker/io/sockets.h"
+
+struct gg_shell {
+    const struct gg_shell_config *config;
+    struct gg_core *core;
+    struct gg_core_about about;
+    struct gg_effects fx;
+    struct gg_store *store;
+    uint64_t epoch;
+
+    struct gg_peers peers;
+    struct gg_connections connections;
+    struct gg_outbox outbox;
+    struct gg_metrics metrics;
+    struct gg_link leaving; /* Peers whose connection is closed, until all is read. */
+
+    struct gg_grant everyone; /* Of everybody where no keys are required. */
+    struct gg_auth *auth;
+    struct gg_keys *keys; /* The table of today; NULL: no keys are required. */
+    struct stat keys_stat;
+    uint32_t connections_max;
+
+    void *context;
+    struct gg_router routers[GG_ENDPOINT_COUNT];
+    bool drained[GG_ENDPOINT_COUNT]; /* In this pass. */
+    int signal_fd;
+
+    zmq_msg_t route;
+    zmq_msg_t frame;
+    zmq_msg_t attachment;
+    struct gg_buf scratch; /* Commands of our own. */
+
+    struct gg_now now; /* Of this pass. */
+    struct gg_mono housekeeping_at;
+    int spin_score; /* How often looking again has paid of late. */
+    bool uncommitted;
+    bool closing;
+    enum gg_err failed; /* The store is gone, or memory: end. */
+};
+
+/* inbound.c: read at most `budget` messages of an endpoint. */
+void gg_shell_drain(struct gg_shell *shell, enum gg_endpoint endpoint, int budget);
+
+/* session.c */
+
+/* Let the core decide, and carry out what it asks for. */
+void gg_shell_step(struct gg_shell *shell, const struct gg_event *ev);
+
+/* End a session and tell the core. */
+void gg_shell_end(struct gg_shell *shell, struct gg_peer *peer, bool bye);
+
+/* Cut a connection; harmless where the descriptor is another thing by now. */
+void gg_shell_kick(struct gg_shell *shell, int fd);
+
+/* Answer with reset; no session is needed for it. */
+void gg_shell_reset(struct gg_shell *shell, const struct gg_route *route,
+                    uint64_t session, enum gg_err err, const char *what);
+
+/* Answer with error inside a session. */
+void gg_shell_refuse(struct gg_shell *shell, struct gg_peer *peer,
+                     const struct gg_fault *fault);
+
+/* Answer a hello; the message's one command has been read. `user` and `key` are what the
+ * handshake proved; `key` is NULL where no keys are required. */
+void gg_shell_hello(struct gg_shell *shell, const struct gg_route *route, int fd,
+                    const struct gg_header *header, const struct gg_command *command,
+                    const char *user, const char *key);
+
+/* watch.c: what comes from beside the peers. */
+void gg_shell_monitors(struct gg_shell *shell);
+void gg_shell_housekeeping(struct gg_shell *shell);
+void gg_shell_reload_keys(struct gg_shell *shell, bool asked);
+
+#endif
