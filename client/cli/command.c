@@ -87,7 +87,8 @@ const struct gg_command gg_command_table[] = {
 
     {"dev", NULL, "[-- COMMAND ARG...]", 0, MANY, GG_SET_GLOBAL | GG_SET_DEV, 0, GG_GROUP_TOOL,
      gg_dev_run, "A broker and an agent, to try things out",
-     "The broker is volatile: it forgets all when it ends. COMMAND gets each job's payload on its standard input and writes the result [cat]. "
+     "The broker forgets all when it ends. "
+     "COMMAND gets each job's payload on its standard input and writes the result [cat]. "
      "Ctrl-C stops both. The web page is not part of this version."},
     {"bench", NULL, "", 0, 0, GG_SET_GLOBAL | GG_SET_BENCH, GG_WRITES_JSON, GG_GROUP_TOOL,
      gg_bench_run, "Measure jobs a second and the time of a round trip", NULL},

@@ -203,8 +203,9 @@ bool gg_parse(int argc, char **argv, struct gg_call *out)
     struct argp_option rows[OPTIONS_MAX] = {0};
     struct parsing parsing = {.call = out};
     struct argp argp = {.options = rows, .parser = on_option};
-    *out = (struct gg_call){
-        .args = gg_say_need(calloc((size_t)argc + 1, sizeof *argv))};
+    *out = (struct gg_call){0};
+    out->words = gg_say_need(calloc((size_t)argc + 1, sizeof *argv));
+    out->args = out->words;
     gg_options_init(&out->options);
     (void)option_rows(~0U, false, rows);
     if (argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL,
