@@ -1,0 +1,429 @@
+/* test_core_lease.c - who runs what, until when: credit, fences, silence, proof of
+ * death. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/stage.h"
+
+enum { ALICE, W1, W2, W3 };
+
+static int setup(void **state)
+{
+    static struct stage stage;
+    stage_init(&stage, NULL);
+    stage_client(&stage, ALICE);
+    *state = &stage;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_fini(*state);
+    return 0;
+}
+
+static struct gg_id submit_to(struct stage *stage, const char *queue)
+{
+    struct gg_submit submit = stage_submission(stage, queue);
+    return stage_submit(stage, ALICE, 1, &submit);
+}
+
+/* The assignment said to `peer` in the last step, its slices cut off. */
+static struct gg_assign assigned_to(const struct stage *stage, uint32_t peer)
+{
+    const struct said *said = stage_heard(stage, peer, GG_CMD_ASSIGN, 0);
+    assert_non_null(said);
+    return said->command.as.assign;
+}
+
+static bool was_assigned(const struct stage *stage, uint32_t peer)
+{
+    return stage_heard(stage, peer, GG_CMD_ASSIGN, 0) != NULL;
+}
+
+static enum gg_err confirmed(const struct stage *stage, uint32_t peer)
+{
+    const struct said *said = stage_heard(stage, peer, GG_CMD_CONFIRM, 0);
+    assert_non_null(said);
+    return (enum gg_err)said->command.as.confirm.error;
+}
+
+static void window_is_never_exceeded(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < 5; i++) {
+        (void)submit_to(stage, "reports");
+    }
+
+    stage_agent(stage, W1, "w1", "reports", 2);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 2);
+    struct gg_assign first = assigned_to(stage, W1);
+    stage_outcome(stage, W1, &first, GG_OUTCOME_SUCCEEDED, "ok");
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+}
+
+static void pattern_serves_queues_that_come_later(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "rep*", 1);
+
+    (void)submit_to(stage, "reports");
+
+    assert_true(was_assigned(stage, W1));
+}
+
+static void priority_goes_before_age(void **state)
+{
+    struct stage *stage = *state;
+    (void)submit_to(stage, "reports");
+    struct gg_submit urgent = stage_submission(stage, "reports");
+    urgent.priority = 0;
+    struct gg_id id = stage_submit(stage, ALICE, 2, &urgent);
+
+    stage_agent(stage, W1, "w1", "reports", 1);
+
+    struct gg_assign assign = assigned_to(stage, W1);
+    assert_true(gg_id_equal(&assign.id, &id));
+}
+
+static void equal_priorities_go_in_the_order_of_acceptance(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id first = submit_to(stage, "reports");
+    (void)submit_to(stage, "reports");
+
+    stage_agent(stage, W1, "w1", "reports", 1);
+
+    struct gg_assign assign = assigned_to(stage, W1);
+    assert_true(gg_id_equal(&assign.id, &first));
+}
+
+static void work_is_spread_over_agents_in_turn(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 4);
+    stage_agent(stage, W2, "w2", "reports", 4);
+
+    (void)submit_to(stage, "reports");
+    bool first_to_w1 = was_assigned(stage, W1);
+    (void)submit_to(stage, "reports");
+
+    assert_true(was_assigned(stage, first_to_w1 ? W2 : W1));
+}
+
+static void lease_that_is_not_renewed_ends_and_the_next_fence_is_larger(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    (void)submit_to(stage, "reports");
+    struct gg_assign old = assigned_to(stage, W1);
+    stage_agent(stage, W2, "w2", "reports", 1);
+
+    /* w1 is silent; w2 is heard, so that only w1 is suspect. */
+    for (int i = 0; i < 14; i++) {
+        stage_wait(stage, 1000);
+        stage_heartbeat(stage, W2, NULL, 0);
+        assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    }
+    stage_wait(stage, 1000);
+
+    struct gg_assign fresh = assigned_to(stage, W2);
+    assert_true(fresh.fence > old.fence);
+    assert_int_equal(fresh.attempt, 2);
+    assert_non_null(stage_heard(stage, W1, GG_CMD_STOP, 0));
+}
+
+static void late_outcome_under_an_older_fence_is_stale(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+    struct gg_assign old = assigned_to(stage, W1);
+    stage_agent(stage, W2, "w2", "reports", 1);
+    stage_wait(stage, 14000);
+    stage_heartbeat(stage, W2, NULL, 0);
+    stage_wait(stage, 1000);
+    struct gg_assign fresh = assigned_to(stage, W2);
+
+    stage_outcome(stage, W1, &old, GG_OUTCOME_SUCCEEDED, "old");
+    assert_int_equal(confirmed(stage, W1), GG_ERR_STALE);
+    stage_outcome(stage, W2, &fresh, GG_OUTCOME_SUCCEEDED, "new");
+
+    assert_int_equal(confirmed(stage, W2), GG_OK);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_SUCCEEDED);
+}
+
+static void late_success_under_the_newest_fence_is_taken(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+    struct gg_assign only = assigned_to(stage, W1);
+    stage_wait(stage, 20000);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_READY);
+
+    /* Hearing from w1 makes it eligible, but its outcome comes in the same breath: the
+     * job may be assigned anew before; then the old outcome is stale. Take its slots
+     * away. */
+    stage_agent_again(stage, W1, "w1", 1, "reports", 0, NULL, 0);
+    stage_outcome(stage, W1, &only, GG_OUTCOME_SUCCEEDED, "late");
+
+    assert_int_equal(confirmed(stage, W1), GG_OK);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_SUCCEEDED);
+}
+
+static void outcome_of_another_agent_is_stale(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_agent(stage, W2, "w2", "mail", 1);
+
+    stage_outcome(stage, W2, &assign, GG_OUTCOME_SUCCEEDED, "forged");
+
+    assert_int_equal(confirmed(stage, W2), GG_ERR_STALE);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_RUNNING);
+}
+
+static void outcome_said_twice_is_confirmed_twice_and_counts_once(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.key = gg_slice_text("k");
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit);
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_assign assign = assigned_to(stage, W1);
+
+    stage_outcome(stage, W1, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+    assert_int_equal(confirmed(stage, W1), GG_OK);
+    stage_outcome(stage, W1, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+
+    assert_int_equal(confirmed(stage, W1), GG_OK);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_SUCCEEDED);
+}
+
+static void heartbeat_renews_the_leases_it_lists(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 2);
+    struct gg_id kept = submit_to(stage, "reports");
+    uint64_t fence = assigned_to(stage, W1).fence;
+    struct gg_id dropped = submit_to(stage, "reports");
+
+    for (int i = 0; i < 20; i++) {
+        stage_wait(stage, 1000);
+        stage_heartbeat(stage, W1, &fence, 1);
+    }
+
+    assert_int_equal(stage_state(stage, ALICE, &kept), GG_JOB_RUNNING);
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_JOB, 0);
+    assert_int_equal(said->command.as.job.attempt, 1);
+    (void)stage_state(stage, ALICE, &dropped);
+    said = stage_heard(stage, ALICE, GG_CMD_JOB, 0);
+    assert_int_equal(said->command.as.job.attempt, 2);
+}
+
+static void silent_agent_gets_no_new_work(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 4);
+    stage_wait(stage, (int64_t)stage->bounds.dead_after_ms);
+
+    (void)submit_to(stage, "reports");
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    stage_heartbeat(stage, W1, NULL, 0);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+}
+
+static void closed_session_ends_leases_after_the_grace_period(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    (void)submit_to(stage, "reports");
+    stage_agent(stage, W2, "w2", "reports", 1);
+    stage_close(stage, W1, false);
+
+    stage_wait(stage, (int64_t)stage->bounds.gone_grace_ms - 1);
+    stage_heartbeat(stage, W2, NULL, 0);
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    stage_wait(stage, 1);
+
+    assert_true(was_assigned(stage, W2));
+}
+
+static void goodbye_hands_back_at_once_and_uses_up_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    (void)submit_to(stage, "reports");
+    stage_agent(stage, W2, "w2", "reports", 1);
+
+    stage_close(stage, W1, true);
+
+    assert_int_equal(assigned_to(stage, W2).attempt, 1);
+}
+
+static void newer_incarnation_proves_the_older_one_dead(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    (void)submit_to(stage, "reports");
+    stage_close(stage, W1, false);
+
+    stage_agent_again(stage, W2, "w1", 2, "reports", 1, NULL, 0);
+
+    assert_int_equal(assigned_to(stage, W2).attempt, 2);
+}
+
+static void second_agent_of_a_live_name_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+
+    stage_agent_again(stage, W2, "w1", 2, "reports", 1, NULL, 0);
+
+    const struct said *said = stage_heard(stage, W2, GG_CMD_RESET, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.reset.error, GG_ERR_NAME_TAKEN);
+    (void)submit_to(stage, "reports");
+    assert_true(was_assigned(stage, W1));
+}
+
+static void new_session_of_the_same_agent_keeps_what_it_holds(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 2);
+    struct gg_id kept = submit_to(stage, "reports");
+    struct gg_assign assign = assigned_to(stage, W1);
+    (void)submit_to(stage,
+                    "reports"); /* This assignment is lost with the connection. */
+    struct gg_held held = {
+        .id = assign.id, .fence = assign.fence, .pool = 1, .started = true};
+
+    stage_agent_again(stage, W2, "w1", 1, "reports", 2, &held, 1);
+
+    /* The lost one is assigned anew and has not used up an attempt. */
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+    assert_int_equal(assigned_to(stage, W2).attempt, 1);
+    assert_int_equal(stage_count(stage, GG_CMD_STOP), 0);
+    stage_outcome(stage, W2, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+    assert_int_equal(confirmed(stage, W2), GG_OK);
+    assert_int_equal(stage_state(stage, ALICE, &kept), GG_JOB_SUCCEEDED);
+}
+
+static void attempt_of_an_older_broker_is_stopped_as_lost_with_it(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_held held = {.id = {{1, 2, 3}},
+                           .fence = UINT64_C(999) << 28 | 5,
+                           .pool = 1,
+                           .started = true};
+
+    stage_agent_again(stage, W1, "w1", 1, "reports", 1, &held, 1);
+
+    const struct said *said = stage_heard(stage, W1, GG_CMD_STOP, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.stop.reason, GG_STOP_LOST_WITH_BROKER);
+}
+
+static void attempt_whose_lease_had_ended_is_taken_back(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_close(stage, W1, false);
+    stage_wait(stage, 5000);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_READY);
+    struct gg_held held = {
+        .id = assign.id, .fence = assign.fence, .pool = 1, .started = true};
+
+    stage_agent_again(stage, W2, "w1", 1, "reports", 1, &held, 1);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_RUNNING);
+    stage_outcome(stage, W2, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_SUCCEEDED);
+}
+
+static void at_most_once_is_never_started_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.attempts = 1;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit);
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_started(stage, W1, &assign);
+    stage_agent(stage, W2, "w2", "reports", 1);
+    stage_close(stage, W1, false);
+
+    stage_wait(stage, 5000);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_FAILED);
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_JOB, 0);
+    assert_int_equal(said->command.as.job.error, GG_ERR_LEASE_LOST);
+}
+
+static void stalled_broker_judges_nobody(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+
+    /* Thirty seconds without a single step: the broker was stopped. */
+    stage->now.mono.ms += 30000;
+    stage->now.wall.ms += 30000;
+    stage_wait(stage, 0);
+
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_RUNNING);
+}
+
+static void draining_agent_gets_no_new_work(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 4);
+    struct gg_heartbeat heartbeat = {.draining = true};
+    stage_say(stage, W1, GG_CMD_HEARTBEAT, 0, &heartbeat);
+
+    (void)submit_to(stage, "reports");
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(window_is_never_exceeded),
+        TEST(pattern_serves_queues_that_come_later),
+        TEST(priority_goes_before_age),
+        TEST(equal_priorities_go_in_the_order_of_acceptance),
+        TEST(work_is_spread_over_agents_in_turn),
+        TEST(lease_that_is_not_renewed_ends_and_the_next_fence_is_larger),
+        TEST(late_outcome_under_an_older_fence_is_stale),
+        TEST(late_success_under_the_newest_fence_is_taken),
+        TEST(outcome_of_another_agent_is_stale),
+        TEST(outcome_said_twice_is_confirmed_twice_and_counts_once),
+        TEST(heartbeat_renews_the_leases_it_lists),
+        TEST(silent_agent_gets_no_new_work),
+        TEST(closed_session_ends_leases_after_the_grace_period),
+        TEST(goodbye_hands_back_at_once_and_uses_up_nothing),
+        TEST(newer_incarnation_proves_the_older_one_dead),
+        TEST(second_agent_of_a_live_name_is_refused),
+        TEST(new_session_of_the_same_agent_keeps_what_it_holds),
+        TEST(attempt_of_an_older_broker_is_stopped_as_lost_with_it),
+        TEST(attempt_whose_lease_had_ended_is_taken_back),
+        TEST(at_most_once_is_never_started_again),
+        TEST(stalled_broker_judges_nobody),
+        TEST(draining_agent_gets_no_new_work),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
