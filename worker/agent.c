@@ -1,0 +1,796 @@
+#include "worker/agent.h"
+
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "worker/agent_say.h"
+#include "worker/verdict.h"
+
+enum {
+    HEARTBEAT_MS = 1000, /* Until a welcome says otherwise. */
+    DEAD_AFTER_MS = 3000,
+    GRACE_MS = 25000,
+    RESULT_BYTES_MAX = 16 << 20,
+    MARGIN_MS_MAX = 2000,
+    DRAIN_KILL_MS = 3000, /* TERM to KILL for what a drain has to stop. */
+    SCRATCH_BYTES_MAX = 4 << 20,
+};
+
+static void finish(struct gg_agent *agent, struct gg_attempt *attempt,
+                   enum gg_outcome kind);
+
+/* ---- life ---- */
+
+static enum gg_err copy_pools(struct gg_agent *agent,
+                              const struct gg_agent_config *config, uint32_t *out_slots)
+{
+    *out_slots = 0;
+    agent->pools = calloc(config->pool_count, sizeof *agent->pools);
+    if (agent->pools == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        agent->pools[i].config = config->pools[i];
+        agent->pools[i].window = config->pools[i].slots;
+        if (config->pools[i].slots > GG_AGENT_SLOTS_MAX - *out_slots) {
+            return GG_ERR_TOO_MANY;
+        }
+        *out_slots += config->pools[i].slots;
+    }
+    return GG_OK;
+}
+
+enum gg_err gg_agent_new(const struct gg_agent_config *config,
+                         struct gg_agent **out_agent)
+{
+    GG_ASSERT(config->pool_count > 0 && config->pool_count <= GG_POOLS_MAX);
+
+    struct gg_agent *agent = calloc(1, sizeof *agent);
+    uint32_t slots = 0;
+    if (agent == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    agent->config = *config;
+    agent->heartbeat_ms = HEARTBEAT_MS;
+    agent->dead_after_ms = DEAD_AFTER_MS;
+    agent->grace_ms = GRACE_MS;
+    agent->result_bytes_max = RESULT_BYTES_MAX;
+    agent->drain_until_ms = INT64_MAX;
+    gg_list_init(&agent->line);
+    gg_list_init(&agent->todo);
+    gg_list_init(&agent->said);
+    gg_outbox_init(&agent->outbox);
+    gg_buf_init(&agent->scratch, SCRATCH_BYTES_MAX);
+    enum gg_err err = copy_pools(agent, config, &slots);
+    if (err == GG_OK) {
+        err = gg_attempts_init(&agent->attempts, slots, config->seed);
+    }
+    if (err != GG_OK) {
+        gg_agent_destroy(&agent);
+        return err;
+    }
+    *out_agent = agent;
+    return GG_OK;
+}
+
+void gg_agent_destroy(struct gg_agent **agent_p)
+{
+    struct gg_agent *agent = *agent_p;
+    if (agent != NULL) {
+        gg_attempts_fini(&agent->attempts);
+        gg_outbox_fini(&agent->outbox);
+        gg_buf_fini(&agent->scratch);
+        free(agent->pools);
+        free(agent);
+        *agent_p = NULL;
+    }
+}
+
+/* ---- small parts ---- */
+
+static uint64_t margin_of(const struct gg_agent *agent)
+{
+    uint64_t half = agent->lease_ms / 2;
+    uint64_t margin = agent->config.margin_ms;
+    if (margin == 0) {
+        margin = agent->lease_ms / 8 < MARGIN_MS_MAX ? agent->lease_ms / 8
+                                                     : MARGIN_MS_MAX;
+    }
+    return margin < half ? margin : half;
+}
+
+/* When an attempt must be dead whose lease runs from `from_ms`. */
+static int64_t lease_end(const struct gg_agent *agent, int64_t from_ms)
+{
+    if (agent->lease_ms == 0) {
+        return INT64_MAX;
+    }
+    struct gg_mono from = {from_ms};
+    return gg_mono_add(from, agent->lease_ms - margin_of(agent)).ms;
+}
+
+static void add_todo(struct gg_agent *agent, struct gg_attempt *attempt, unsigned what)
+{
+    attempt->todo_mask = (uint8_t)(attempt->todo_mask | what);
+    if (!gg_list_linked(&attempt->todo)) {
+        gg_list_push_back(&agent->todo, &attempt->todo);
+    }
+}
+
+static bool has_executor(const struct gg_attempt *attempt)
+{
+    return attempt->state == GG_ATTEMPT_STARTING ||
+           attempt->state == GG_ATTEMPT_RUNNING ||
+           attempt->state == GG_ATTEMPT_STOPPING;
+}
+
+/* Begin to stop an attempt; what has not been started ends at once. */
+static void stop(struct gg_agent *agent, struct gg_attempt *attempt,
+                 enum gg_attempt_why why, uint64_t grace_ms)
+{
+    if (attempt->state == GG_ATTEMPT_FINISHED) {
+        return;
+    }
+    if (attempt->state == GG_ATTEMPT_ASSIGNED) {
+        attempt->why = (uint8_t)why;
+        attempt->never_started = true;
+        finish(agent, attempt, GG_OUTCOME_HANDED_BACK);
+        return;
+    }
+    bool stronger = attempt->why == GG_WHY_STOP_NONE || why == GG_WHY_STOP_LEASE ||
+                    grace_ms < attempt->grace_ms;
+    if (!stronger) {
+        return;
+    }
+    if (attempt->why == GG_WHY_STOP_NONE || attempt->why == GG_WHY_STOP_DRAIN) {
+        attempt->why = (uint8_t)why; /* The first reason is the one that counts. */
+    }
+    if (why == GG_WHY_STOP_LEASE) {
+        attempt->lease_ms = INT64_MAX; /* Over for good: nothing renews it. */
+    }
+    attempt->grace_ms = grace_ms;
+    gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_STOPPING);
+    add_todo(agent, attempt, GG_TODO_STOP);
+}
+
+/* ---- the connection ---- */
+
+void gg_agent_lost(struct gg_agent *agent)
+{
+    if (agent->state != GG_AGENT_LEFT) {
+        agent->state = GG_AGENT_DOWN;
+    }
+    gg_outbox_reset(&agent->outbox, 0);
+    agent->beat_count = 0;
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        GG_CONTAINER(it, struct gg_attempt, link)->first_listed = 0;
+    }
+}
+
+/* The broker has dealt with all our messages up to `acked`: leases of what was listed
+ * in heartbeats among them run from the newest of these. */
+static void on_acked(struct gg_agent *agent, uint64_t acked)
+{
+    uint32_t seen = 0;
+    while (seen < agent->beat_count && agent->beats[seen].sequence <= acked) {
+        seen++;
+    }
+    if (seen == 0) {
+        return;
+    }
+    struct gg_beat newest = agent->beats[seen - 1];
+    agent->beat_count -= seen;
+    memmove(agent->beats, agent->beats + seen,
+            agent->beat_count * sizeof *agent->beats);
+    agent->base_ms = newest.sent_ms;
+    int64_t end = lease_end(agent, newest.sent_ms);
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, link);
+        if (attempt->first_listed == 0 || attempt->first_listed > newest.sequence ||
+            attempt->state == GG_ATTEMPT_FINISHED || end <= attempt->lease_ms) {
+            continue;
+        }
+        attempt->lease_ms = end;
+        gg_attempt_set_timer(&agent->attempts, attempt);
+        if (has_executor(attempt)) {
+            add_todo(agent, attempt, GG_TODO_LEASE);
+        }
+    }
+}
+
+/* Say again all that the broker may not have. */
+static void restate(struct gg_agent *agent)
+{
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, link);
+        if (attempt->state == GG_ATTEMPT_FINISHED) {
+            gg_say_outcome(agent, attempt);
+        } else if (attempt->work != NULL && attempt->work->stored_checkpoint != NULL) {
+            gg_say_checkpoint(agent, attempt);
+        }
+        if (attempt->work != NULL && attempt->work->has_progress) {
+            gg_say_progress(agent, attempt);
+        }
+    }
+}
+
+static enum gg_agent_news on_welcome(struct gg_agent *agent, struct gg_mono now,
+                                     const struct gg_welcome *welcome)
+{
+    if (agent->state != GG_AGENT_HELLO_SENT) {
+        return GG_NEWS_NONE;
+    }
+    agent->epoch = welcome->epoch;
+    agent->heartbeat_ms = welcome->heartbeat_ms;
+    agent->dead_after_ms = welcome->dead_after_ms;
+    agent->lease_ms = welcome->lease_ms;
+    agent->grace_ms = welcome->grace_ms > 0 ? welcome->grace_ms : GRACE_MS;
+    agent->result_bytes_max = welcome->result_bytes_max > 0 ? welcome->result_bytes_max
+                                                            : RESULT_BYTES_MAX;
+    gg_slice_copy(welcome->agent_endpoint, agent->agent_endpoint,
+                  sizeof agent->agent_endpoint);
+    gg_slice_copy(welcome->program, agent->broker_program,
+                  sizeof agent->broker_program);
+    agent->state = GG_AGENT_UP;
+    on_acked(agent, 1); /* It answers the hello. */
+    gg_say_heartbeat(agent, now);
+    restate(agent);
+    return GG_NEWS_WELCOME;
+}
+
+static enum gg_agent_news on_reset(struct gg_agent *agent, const struct gg_reset *reset)
+{
+    agent->reset_err = (enum gg_err)reset->error;
+    agent->reset_retry_ms = reset->retry_ms;
+    gg_slice_copy(reset->text, agent->reset_text, sizeof agent->reset_text);
+    gg_agent_lost(agent);
+    return GG_NEWS_RESET;
+}
+
+/* ---- assignments ---- */
+
+/* The built-in no-op: it succeeds at once, with its payload as result. */
+static void finish_echo(struct gg_agent *agent, struct gg_attempt *attempt,
+                        struct gg_slice payload)
+{
+    enum gg_outcome kind = GG_OUTCOME_SUCCEEDED;
+    attempt->exit_status = 0;
+    if (payload.len <= GG_ATTEMPT_SMALL_BYTES) {
+        if (payload.len > 0) {
+            memcpy(attempt->small, payload.data, payload.len);
+        }
+        attempt->small_len = (uint8_t)payload.len;
+    } else {
+        attempt->result = gg_blob_new(payload);
+        if (attempt->result == NULL) {
+            attempt->never_started = true;
+            attempt->exit_status = GG_UNSAID;
+            kind = GG_OUTCOME_HANDED_BACK;
+        }
+    }
+    finish(agent, attempt, kind);
+}
+
+/* An attempt that cannot be begun here and now goes back; the broker knows best. */
+static void hand_back(struct gg_agent *agent, struct gg_attempt *attempt)
+{
+    attempt->never_started = true;
+    finish(agent, attempt, GG_OUTCOME_HANDED_BACK);
+}
+
+/* Is an older attempt of the same job still running here? Then it is to end first. */
+static bool older_runs(struct gg_agent *agent, uint64_t highest)
+{
+    struct gg_attempt *older = highest == 0
+                                   ? NULL
+                                   : gg_attempts_find(&agent->attempts, highest);
+    if (older == NULL || older->state == GG_ATTEMPT_FINISHED) {
+        return false;
+    }
+    stop(agent, older, GG_WHY_STOP_STALE, 0);
+    return true;
+}
+
+/* An assignment that was met before. */
+static void on_repeated(struct gg_agent *agent, const struct gg_attempt *attempt)
+{
+    if (attempt->state == GG_ATTEMPT_FINISHED) {
+        gg_say_outcome(agent, attempt);
+    } else if (attempt->state == GG_ATTEMPT_RUNNING) {
+        gg_say_started(agent, attempt);
+    }
+}
+
+static void begin(struct gg_agent *agent, struct gg_attempt *attempt,
+                  struct gg_mono now, const struct gg_assign *assign)
+{
+    struct gg_mono base = {agent->base_ms};
+    if (assign->start_within_ms > 0) {
+        attempt->start_by_ms = gg_mono_add(base, assign->start_within_ms).ms;
+    }
+    attempt->lease_ms = lease_end(agent, agent->base_ms);
+    if (attempt->start_by_ms <= now.ms || attempt->lease_ms <= now.ms) {
+        hand_back(agent, attempt);
+        return;
+    }
+    if (agent->pools[attempt->pool].config.echo) {
+        finish_echo(agent, attempt, assign->payload);
+        return;
+    }
+    attempt->work = gg_work_new(assign);
+    if (attempt->work == NULL) {
+        hand_back(agent, attempt);
+        return;
+    }
+    gg_attempt_set_timer(&agent->attempts, attempt);
+    gg_list_push_back(&agent->line, &attempt->line);
+}
+
+static void on_assign(struct gg_agent *agent, struct gg_mono now,
+                      const struct gg_assign *assign)
+{
+    const struct gg_attempt *known = gg_attempts_find(&agent->attempts, assign->fence);
+    if (known != NULL) {
+        on_repeated(agent, known);
+        return;
+    }
+    uint64_t highest = gg_attempts_highest(&agent->attempts, &assign->id);
+    if (assign->fence <= highest) {
+        return; /* It has been taken, ended and confirmed, or is older than that one. */
+    }
+    struct gg_attempt *attempt = gg_attempts_take(&agent->attempts, &assign->id,
+                                                  assign->fence);
+    if (attempt == NULL) {
+        agent->dropped_count++;
+        gg_say_unkept(agent, &assign->id, assign->fence);
+        return;
+    }
+    gg_attempts_remember(&agent->attempts, &assign->id, assign->fence);
+    agent->taken_count++;
+    bool known_pool = assign->pool >= 1 && assign->pool <= agent->config.pool_count;
+    attempt->pool = known_pool ? (uint32_t)assign->pool - 1 : 0;
+    struct gg_pool_now *pool = &agent->pools[attempt->pool];
+    pool->in_hand++;
+    bool over = pool->in_hand > pool->config.slots || pool->window == 0;
+    if (!known_pool || over || agent->draining || older_runs(agent, highest)) {
+        hand_back(agent, attempt);
+        return;
+    }
+    begin(agent, attempt, now, assign);
+}
+
+static void on_stop(struct gg_agent *agent, const struct gg_stop_info *order)
+{
+    static const enum gg_attempt_why whys[] = {
+        [GG_STOP_CANCELLED] = GG_WHY_STOP_CANCELLED,
+        [GG_STOP_TIMED_OUT] = GG_WHY_STOP_TIMED_OUT,
+        [GG_STOP_WITHDRAWN] = GG_WHY_STOP_NONE,
+        [GG_STOP_STALE] = GG_WHY_STOP_STALE,
+        [GG_STOP_LOST_WITH_BROKER] = GG_WHY_STOP_LOST_WITH_BROKER,
+    };
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, order->fence);
+    uint64_t grace_ms = order->grace_ms > 0 ? order->grace_ms : agent->grace_ms;
+    if (attempt == NULL) {
+        if (order->reason == GG_STOP_WITHDRAWN &&
+            gg_attempts_highest(&agent->attempts, &order->id) < order->fence) {
+            /* It has not arrived; should it come yet, it is known and not begun. */
+            gg_attempts_remember(&agent->attempts, &order->id, order->fence);
+            gg_say_unkept(agent, &order->id, order->fence);
+        }
+        return;
+    }
+    if (order->reason == GG_STOP_WITHDRAWN && attempt->state != GG_ATTEMPT_ASSIGNED) {
+        on_repeated(agent, attempt);
+        if (attempt->state == GG_ATTEMPT_STARTING) {
+            gg_say_started(agent, attempt); /* The executor has been asked: too late. */
+        }
+        return;
+    }
+    if (order->reason >= GG_STOP_CANCELLED &&
+        order->reason <= GG_STOP_LOST_WITH_BROKER) {
+        stop(agent, attempt, whys[order->reason], grace_ms);
+    }
+}
+
+static void forget(struct gg_agent *agent, struct gg_attempt *attempt)
+{
+    agent->pools[attempt->pool].in_hand--;
+    gg_attempts_release(&agent->attempts, attempt);
+}
+
+static void on_confirm(struct gg_agent *agent, uint64_t fence)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL) {
+        return;
+    }
+    if (attempt->state == GG_ATTEMPT_FINISHED) {
+        forget(agent, attempt);
+    }
+}
+
+/* A refusal. Of an outcome: it will not be taken a second time either. */
+static enum gg_agent_news on_error(struct gg_agent *agent, uint64_t request,
+                                   const struct gg_error *error)
+{
+    agent->error_err = (enum gg_err)error->error;
+    gg_slice_copy(error->text, agent->error_text, sizeof agent->error_text);
+    if (request != 0 && error->retry_ms == 0) {
+        on_confirm(agent, request);
+    }
+    return GG_NEWS_ERROR;
+}
+
+/* ---- receiving ---- */
+
+/* Only routes. */
+static enum gg_agent_news on_command(struct gg_agent *agent, struct gg_mono now,
+                                     const struct gg_command *command)
+{
+    switch (command->code) {
+    case GG_CMD_ASSIGN:
+        on_assign(agent, now, &command->as.assign);
+        return GG_NEWS_NONE;
+    case GG_CMD_CONFIRM:
+        on_confirm(agent, command->as.confirm.fence);
+        return GG_NEWS_NONE;
+    case GG_CMD_STOP:
+        on_stop(agent, &command->as.stop);
+        return GG_NEWS_NONE;
+    case GG_CMD_WELCOME:
+        return on_welcome(agent, now, &command->as.welcome);
+    case GG_CMD_RESET:
+        return on_reset(agent, &command->as.reset);
+    case GG_CMD_ERROR:
+        return on_error(agent, command->request, &command->as.error);
+    case GG_CMD_BYE:
+        agent->reset_err = GG_ERR_CLOSING;
+        agent->reset_retry_ms = 0;
+        gg_slice_copy(command->as.bye.text, agent->reset_text,
+                      sizeof agent->reset_text);
+        gg_agent_lost(agent);
+        return GG_NEWS_RESET;
+    default:
+        return GG_NEWS_NONE; /* A heartbeat, or a command newer than we are. */
+    }
+}
+
+/* Does this message belong here, next in line? */
+static bool is_expected(struct gg_agent *agent, const struct gg_header *header)
+{
+    if (agent->state == GG_AGENT_DOWN || agent->state == GG_AGENT_LEFT ||
+        header->session != agent->session) {
+        return false;
+    }
+    return header->type == GG_MESSAGE_RESET || header->sequence > agent->received;
+}
+
+enum gg_agent_news gg_agent_receive(struct gg_agent *agent, struct gg_mono now,
+                                    struct gg_slice frame, struct gg_slice attachment)
+{
+    struct gg_message message;
+    struct gg_command command;
+    struct gg_fault fault;
+    enum gg_agent_news news = GG_NEWS_NONE;
+    if (gg_message_open(frame, attachment, &message, &fault) != GG_OK ||
+        !is_expected(agent, &message.header)) {
+        return GG_NEWS_NONE;
+    }
+    agent->heard_ms = now.ms;
+    if (message.header.type != GG_MESSAGE_RESET) {
+        if (message.header.sequence != agent->received + 1) {
+            agent->reset_err = GG_ERR_NO_SESSION;
+            agent->reset_retry_ms = 0;
+            gg_slice_copy(gg_slice_text("messages of the broker are missing"),
+                          agent->reset_text, sizeof agent->reset_text);
+            gg_agent_lost(agent);
+            return GG_NEWS_RESET;
+        }
+        agent->received = message.header.sequence;
+        on_acked(agent, message.header.acked);
+    }
+    uint64_t session = agent->session;
+    while (gg_message_next(&message, &command, &fault)) {
+        if (fault.err != GG_OK) {
+            continue;
+        }
+        enum gg_agent_news one = on_command(agent, now, &command);
+        news = one != GG_NEWS_NONE ? one : news;
+        if (agent->state == GG_AGENT_DOWN || agent->session != session) {
+            break;
+        }
+    }
+    return news;
+}
+
+bool gg_agent_front(struct gg_agent *agent, struct gg_slice *out_frame,
+                    struct gg_slice *out_attachment)
+{
+    GG_LIST_EACH(&agent->said, it)
+    {
+        gg_say_progress(agent, GG_CONTAINER(it, struct gg_attempt, said));
+    }
+    return gg_outbox_front(&agent->outbox, agent->received, out_frame, out_attachment);
+}
+
+void gg_agent_sent(struct gg_agent *agent)
+{
+    gg_outbox_pop(&agent->outbox);
+}
+
+bool gg_agent_is_silent(const struct gg_agent *agent, struct gg_mono now)
+{
+    return (agent->state == GG_AGENT_HELLO_SENT || agent->state == GG_AGENT_UP) &&
+           now.ms - agent->heard_ms > (int64_t)agent->dead_after_ms;
+}
+
+/* ---- attempts ---- */
+
+struct gg_attempt *gg_agent_next_start(struct gg_agent *agent, uint32_t pool)
+{
+    GG_LIST_EACH(&agent->line, it)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
+        if (attempt->pool == pool) {
+            return attempt;
+        }
+    }
+    return NULL;
+}
+
+void gg_agent_starting(struct gg_agent *agent, struct gg_attempt *attempt)
+{
+    gg_list_remove(&attempt->line);
+    gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_STARTING);
+}
+
+struct gg_attempt *gg_agent_next_todo(struct gg_agent *agent, unsigned *out_mask)
+{
+    struct gg_link *link = gg_list_first(&agent->todo);
+    if (link == NULL) {
+        return NULL;
+    }
+    struct gg_attempt *attempt = GG_CONTAINER(link, struct gg_attempt, todo);
+    gg_list_remove(link);
+    *out_mask = attempt->todo_mask;
+    attempt->todo_mask = 0;
+    return attempt;
+}
+
+void gg_agent_started(struct gg_agent *agent, struct gg_mono now, uint64_t fence)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL || !has_executor(attempt) || attempt->started_ms != 0) {
+        return;
+    }
+    attempt->started_ms = now.ms;
+    if (attempt->state == GG_ATTEMPT_STARTING) {
+        if (attempt->work->run_timeout_ms > 0) {
+            attempt->run_until_ms = gg_mono_add(now, attempt->work->run_timeout_ms).ms;
+        }
+        gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_RUNNING);
+    }
+    gg_say_started(agent, attempt);
+}
+
+static void replace_blob(struct gg_blob **blob_p, struct gg_slice bytes)
+{
+    gg_blob_unref(blob_p);
+    *blob_p = bytes.len > 0 ? gg_blob_new(bytes) : NULL;
+}
+
+static void said_partial(struct gg_agent *agent, struct gg_attempt *attempt,
+                         struct gg_slice data)
+{
+    struct gg_partial partial;
+    gg_record_default(GG_RECORD_PARTIAL, &partial);
+    partial.id = attempt->id;
+    partial.fence = attempt->fence;
+    partial.offset = attempt->work->partial_offset;
+    partial.data = data;
+    attempt->work->partial_offset += data.len;
+    if (agent->state == GG_AGENT_UP && gg_outbox_has_room(&agent->outbox)) {
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_PARTIAL, 0, &partial, NULL);
+    }
+}
+
+void gg_agent_said(struct gg_agent *agent, uint64_t fence, const struct gg_line *line)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL || attempt->work == NULL) {
+        return;
+    }
+    switch (line->kind) {
+    case GG_LINE_PROGRESS:
+        attempt->work->has_progress = true;
+        attempt->work->progress_is_new = true;
+        attempt->work->progress_ppm = line->ppm;
+        replace_blob(&attempt->work->progress_text, line->text);
+        if (!gg_list_linked(&attempt->said)) {
+            gg_list_push_back(&agent->said, &attempt->said);
+        }
+        return;
+    case GG_LINE_PARTIAL:
+        said_partial(agent, attempt, line->text);
+        return;
+    case GG_LINE_CHECKPOINT:
+        replace_blob(&attempt->work->stored_checkpoint, line->text);
+        gg_say_checkpoint(agent, attempt);
+        return;
+    case GG_LINE_SNOOZE:
+        return; /* The executor's ending tells it. */
+    }
+    GG_BUG("unknown kind of line");
+}
+
+void gg_agent_ended(struct gg_agent *agent, struct gg_mono now, uint64_t fence,
+                    const struct gg_ending *ending)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL || !has_executor(attempt)) {
+        return;
+    }
+    char text[GG_ENDING_TEXT_BYTES] = "";
+    enum gg_outcome kind = gg_verdict_kind(attempt, ending);
+    attempt->executor = NULL;
+    attempt->exit_status = ending->exit_status;
+    attempt->signal = ending->signal;
+    attempt->run_ms = attempt->started_ms == 0
+                          ? 0
+                          : (uint64_t)(now.ms - attempt->started_ms);
+    if (kind == GG_OUTCOME_SNOOZED) {
+        attempt->snooze_ms = ending->snooze_ms;
+    }
+    if (kind == GG_OUTCOME_SUCCEEDED) {
+        attempt->result = ending->result == NULL ? NULL : gg_blob_ref(ending->result);
+    } else {
+        gg_verdict_text(attempt, ending, text, sizeof text);
+    }
+    replace_blob(&attempt->detail.text, gg_slice_text(text));
+    replace_blob(&attempt->detail.output, ending->output);
+    finish(agent, attempt, kind);
+}
+
+/* The attempt is over: keep its outcome and send it. */
+static void finish(struct gg_agent *agent, struct gg_attempt *attempt,
+                   enum gg_outcome kind)
+{
+    if (attempt->work != NULL && attempt->work->progress_is_new) {
+        gg_say_progress(agent, attempt);
+    }
+    gg_list_remove(&attempt->line);
+    gg_list_remove(&attempt->todo);
+    gg_list_remove(&attempt->said);
+    attempt->kind = kind;
+    gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_FINISHED);
+    gg_attempt_drop_work(attempt);
+    gg_say_outcome(agent, attempt);
+}
+
+/* ---- time and will ---- */
+
+static void on_deadline(struct gg_agent *agent, struct gg_attempt *attempt,
+                        struct gg_mono now)
+{
+    if (attempt->lease_ms <= now.ms) {
+        stop(agent, attempt, GG_WHY_STOP_LEASE, 0);
+    } else if (attempt->state == GG_ATTEMPT_RUNNING) {
+        stop(agent, attempt, GG_WHY_STOP_TIMED_OUT, agent->grace_ms);
+    } else {
+        stop(agent, attempt, GG_WHY_STOP_NONE, 0); /* Too late to start: goes back. */
+    }
+}
+
+static void stop_all(struct gg_agent *agent, uint64_t grace_ms)
+{
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        stop(agent, GG_CONTAINER(it, struct gg_attempt, link), GG_WHY_STOP_DRAIN,
+             grace_ms);
+    }
+}
+
+void gg_agent_tick(struct gg_agent *agent, struct gg_mono now)
+{
+    if (now.ms - agent->ticked_ms > (int64_t)(2 * agent->heartbeat_ms)) {
+        agent->heard_ms = now.ms; /* We were stopped: the silence may be our own. */
+    }
+    agent->ticked_ms = now.ms;
+    for (;;) {
+        const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
+        if (node == NULL || node->at > now.ms) {
+            break;
+        }
+        on_deadline(agent,
+                    (struct gg_attempt *)(void *)((char *)(uintptr_t)node -
+                                                  offsetof(struct gg_attempt, timer)),
+                    now);
+    }
+    if (agent->draining && agent->drain_until_ms <= now.ms) {
+        agent->drain_until_ms = INT64_MAX;
+        stop_all(agent,
+                 agent->grace_ms < DRAIN_KILL_MS ? agent->grace_ms : DRAIN_KILL_MS);
+    }
+    if (agent->state == GG_AGENT_UP && agent->beat_at_ms <= now.ms) {
+        gg_say_heartbeat(agent, now);
+    }
+}
+
+struct gg_mono gg_agent_next_wake(const struct gg_agent *agent)
+{
+    const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
+    int64_t at = node == NULL ? INT64_MAX : node->at;
+    if (agent->draining && agent->drain_until_ms < at) {
+        at = agent->drain_until_ms;
+    }
+    if (agent->state == GG_AGENT_UP && agent->beat_at_ms < at) {
+        at = agent->beat_at_ms;
+    }
+    if (agent->state == GG_AGENT_UP || agent->state == GG_AGENT_HELLO_SENT) {
+        int64_t dead = agent->heard_ms + (int64_t)agent->dead_after_ms + 1;
+        at = dead < at ? dead : at;
+    }
+    return (struct gg_mono){at};
+}
+
+/* What waits for an executor of `pool` goes back. */
+static void hand_back_line(struct gg_agent *agent, uint32_t pool)
+{
+    GG_LIST_EACH(&agent->line, it)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
+        if (attempt->pool == pool) {
+            hand_back(agent, attempt);
+        }
+    }
+}
+
+void gg_agent_set_window(struct gg_agent *agent, struct gg_mono now, uint32_t pool,
+                         uint32_t slots)
+{
+    GG_ASSERT(pool < agent->config.pool_count);
+    GG_ASSERT(slots <= agent->pools[pool].config.slots);
+
+    if (agent->pools[pool].window != slots) {
+        agent->pools[pool].window = slots;
+        if (slots == 0) {
+            hand_back_line(agent, pool);
+        }
+        if (agent->state == GG_AGENT_UP) {
+            gg_say_heartbeat(agent, now);
+        }
+    }
+}
+
+void gg_agent_drain(struct gg_agent *agent, struct gg_mono now, uint64_t grace_ms)
+{
+    agent->draining = true;
+    agent->drain_until_ms = gg_mono_add(now, grace_ms).ms;
+    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
+        hand_back_line(agent, i);
+    }
+    if (grace_ms == 0) {
+        agent->drain_until_ms = INT64_MAX;
+        stop_all(agent, 0);
+    }
+    if (agent->state == GG_AGENT_UP) {
+        gg_say_heartbeat(agent, now);
+    }
+}
+
+bool gg_agent_is_drained(const struct gg_agent *agent)
+{
+    return agent->draining && agent->attempts.count == 0;
+}
+
+void gg_agent_bye(struct gg_agent *agent, const char *text)
+{
+    struct gg_bye bye = {.text = gg_slice_text(text)};
+    if (agent->state == GG_AGENT_UP) {
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_BYE, 0, &bye, NULL);
+        agent->state = GG_AGENT_LEFT;
+    }
+}

@@ -1,0 +1,216 @@
+#include "worker/agent_say.h"
+
+#include "common/assert.h"
+
+enum { RESERVE_BYTES = 2 << 20 };
+
+void gg_say_started(struct gg_agent *agent, const struct gg_attempt *attempt)
+{
+    struct gg_started started = {.id = attempt->id, .fence = attempt->fence};
+    if (agent->state == GG_AGENT_UP) {
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_STARTED, 0, &started, NULL);
+    }
+}
+
+void gg_say_progress(struct gg_agent *agent, struct gg_attempt *attempt)
+{
+    struct gg_work *work = attempt->work;
+    struct gg_progress progress;
+    gg_list_remove(&attempt->said);
+    work->progress_is_new = false;
+    if (agent->state != GG_AGENT_UP || !gg_outbox_has_room(&agent->outbox)) {
+        return;
+    }
+    gg_record_default(GG_RECORD_PROGRESS, &progress);
+    progress.id = attempt->id;
+    progress.fence = attempt->fence;
+    progress.progress_ppm = work->progress_ppm;
+    progress.progress_text = gg_blob_slice(work->progress_text);
+    (void)gg_outbox_add(&agent->outbox, GG_CMD_PROGRESS, 0, &progress, NULL);
+}
+
+void gg_say_checkpoint(struct gg_agent *agent, const struct gg_attempt *attempt)
+{
+    struct gg_checkpoint checkpoint = {
+        .id = attempt->id,
+        .fence = attempt->fence,
+        .data = gg_blob_slice(attempt->work->stored_checkpoint),
+    };
+    if (agent->state == GG_AGENT_UP) {
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_CHECKPOINT, 0, &checkpoint, NULL);
+    }
+}
+
+void gg_say_outcome(struct gg_agent *agent, const struct gg_attempt *attempt)
+{
+    struct gg_outcome_info outcome = {
+        .id = attempt->id,
+        .fence = attempt->fence,
+        .kind = attempt->kind,
+        .exit_status = attempt->exit_status,
+        .signal = attempt->signal,
+        .snooze_ms = attempt->snooze_ms,
+        .never_started = attempt->never_started,
+        .run_ms = attempt->run_ms,
+        .text = gg_blob_slice(attempt->detail.text),
+        .output = gg_blob_slice(attempt->detail.output),
+        .result = attempt->result != NULL
+                      ? gg_blob_slice(attempt->result)
+                      : gg_slice_of(attempt->small, attempt->small_len),
+    };
+    if (agent->state == GG_AGENT_UP) {
+        /* The fence as the request's number: a refusal can then be told apart. */
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_OUTCOME, attempt->fence, &outcome,
+                            attempt->result);
+    }
+}
+
+/* Hand back an assignment that there was no room to remember. */
+void gg_say_unkept(struct gg_agent *agent, const struct gg_id *id, uint64_t fence)
+{
+    struct gg_outcome_info outcome;
+    gg_record_default(GG_RECORD_OUTCOME, &outcome);
+    outcome.id = *id;
+    outcome.fence = fence;
+    outcome.kind = GG_OUTCOME_HANDED_BACK;
+    outcome.never_started = true;
+    if (agent->state == GG_AGENT_UP) {
+        (void)gg_outbox_add(&agent->outbox, GG_CMD_OUTCOME, fence, &outcome, NULL);
+    }
+}
+
+static struct gg_list scratch_list(const struct gg_agent *agent, size_t from,
+                                   uint32_t count)
+{
+    return (struct gg_list){
+        .raw = gg_slice_of(agent->scratch.data + from, agent->scratch.len - from),
+        .count = count};
+}
+
+/* Pack the pools with their windows; with what they are in a hello. */
+static void write_pools(struct gg_agent *agent, bool in_full, const size_t *texts)
+{
+    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
+        const struct gg_pool_now *pool = &agent->pools[i];
+        struct gg_pool_info info;
+        gg_record_default(GG_RECORD_POOL, &info);
+        info.pool = i + 1;
+        info.slots = agent->draining ? 0 : pool->window;
+        if (in_full) {
+            info.realm = pool->config.realm;
+            info.name = pool->config.name;
+            info.queues.raw = gg_slice_of(agent->scratch.data + texts[i],
+                                          texts[i + 1] - texts[i]);
+            info.queues.count = pool->config.queue_count;
+        }
+        gg_record_write(&agent->scratch, GG_RECORD_POOL, &info, NULL);
+    }
+}
+
+void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now)
+{
+    struct gg_heartbeat beat;
+    uint32_t held = 0;
+    gg_record_default(GG_RECORD_HEARTBEAT, &beat);
+    gg_buf_clear(&agent->scratch);
+    write_pools(agent, false, NULL);
+    size_t fences = agent->scratch.len;
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        gg_num_write(&agent->scratch, GG_CONTAINER(it, struct gg_attempt, link)->fence);
+        held++;
+    }
+    beat.pools.raw = gg_slice_of(agent->scratch.data, fences);
+    beat.pools.count = agent->config.pool_count;
+    beat.held = scratch_list(agent, fences, held);
+    beat.draining = agent->draining;
+    agent->beat_at_ms = gg_mono_add(now, agent->heartbeat_ms).ms;
+    if (agent->scratch.failed) {
+        return; /* No memory: the next one may go. */
+    }
+    uint64_t sequence = gg_outbox_add(&agent->outbox, GG_CMD_HEARTBEAT, 0, &beat, NULL);
+    GG_LIST_EACH(&agent->attempts.in_hand, at)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(at, struct gg_attempt, link);
+        attempt->first_listed = attempt->first_listed == 0 ? sequence
+                                                           : attempt->first_listed;
+    }
+    if (agent->beat_count == GG_BEATS_MAX) {
+        memmove(agent->beats, agent->beats + 1,
+                (GG_BEATS_MAX - 1) * sizeof *agent->beats);
+        agent->beat_count--;
+    }
+    agent->beats[agent->beat_count++] = (struct gg_beat){.sequence = sequence,
+                                                         .sent_ms = now.ms};
+}
+
+static bool write_hello(struct gg_agent *agent, struct gg_hello *hello)
+{
+    size_t texts[GG_POOLS_MAX + 1];
+    uint32_t held = 0;
+    gg_buf_clear(&agent->scratch);
+    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
+        texts[i] = agent->scratch.len;
+        for (uint32_t j = 0; j < agent->pools[i].config.queue_count; j++) {
+            gg_text_write(&agent->scratch,
+                          gg_slice_text(agent->pools[i].config.queues[j]));
+        }
+        texts[i + 1] = agent->scratch.len;
+    }
+    /* What follows lends from the buffer it appends to: it must not move. */
+    if (!gg_buf_reserve(&agent->scratch, RESERVE_BYTES)) {
+        return false;
+    }
+    size_t pools = agent->scratch.len;
+    write_pools(agent, true, texts);
+    size_t attempts = agent->scratch.len;
+    GG_LIST_EACH(&agent->attempts.in_hand, it)
+    {
+        const struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, link);
+        struct gg_held entry = {
+            .id = attempt->id,
+            .fence = attempt->fence,
+            .pool = attempt->pool + 1,
+            .started = attempt->state >= GG_ATTEMPT_RUNNING && !attempt->never_started,
+        };
+        gg_record_write(&agent->scratch, GG_RECORD_HELD, &entry, NULL);
+        held++;
+        hello->outcomes += attempt->state == GG_ATTEMPT_FINISHED ? 1 : 0;
+    }
+    hello->pools.raw = gg_slice_of(agent->scratch.data + pools, attempts - pools);
+    hello->pools.count = agent->config.pool_count;
+    hello->held = scratch_list(agent, attempts, held);
+    return !agent->scratch.failed;
+}
+
+void gg_agent_hello(struct gg_agent *agent, struct gg_now now, uint64_t session)
+{
+    GG_ASSERT(session != 0);
+
+    struct gg_hello hello;
+    gg_record_default(GG_RECORD_HELLO, &hello);
+    gg_outbox_reset(&agent->outbox, session);
+    hello.version_min = GG_PROTOCOL_VERSION;
+    hello.version_max = GG_PROTOCOL_VERSION;
+    hello.kind = GG_PEER_AGENT;
+    hello.name = agent->config.name;
+    hello.host = agent->config.host;
+    hello.pid = agent->config.pid;
+    hello.program = agent->config.program;
+    hello.incarnation = agent->config.incarnation;
+    hello.epoch = agent->epoch;
+    hello.now_at = (uint64_t)now.wall.ms;
+    hello.draining = agent->draining;
+    if (!write_hello(agent, &hello)) {
+        agent->state = GG_AGENT_DOWN;
+        return;
+    }
+    (void)gg_outbox_add(&agent->outbox, GG_CMD_HELLO, 0, &hello, NULL);
+    agent->state = GG_AGENT_HELLO_SENT;
+    agent->session = session;
+    agent->received = 0;
+    agent->heard_ms = now.mono.ms;
+    agent->ticked_ms = now.mono.ms;
+    agent->beats[0] = (struct gg_beat){.sequence = 1, .sent_ms = now.mono.ms};
+    agent->beat_count = 1;
+}

@@ -1,0 +1,20 @@
+/* agent_say.h - the agent's side of the talk: each command it sends, put together from
+ * what it knows. Pure; used by agent.c only. Nothing is added while no session is open.
+ */
+#ifndef GG_WORKER_AGENT_SAY_H
+#define GG_WORKER_AGENT_SAY_H
+
+#include "worker/agent.h"
+
+void gg_say_started(struct gg_agent *agent, const struct gg_attempt *attempt);
+void gg_say_progress(struct gg_agent *agent, struct gg_attempt *attempt);
+void gg_say_checkpoint(struct gg_agent *agent, const struct gg_attempt *attempt);
+void gg_say_outcome(struct gg_agent *agent, const struct gg_attempt *attempt);
+
+/* Hand back an assignment that there was no room to remember. */
+void gg_say_unkept(struct gg_agent *agent, const struct gg_id *id, uint64_t fence);
+
+/* Windows and leases, in full; from its sending the leases will run. */
+void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now);
+
+#endif

@@ -1,0 +1,38 @@
+/* word_count.c - a handler: counts the words of its payload, a thousand at a time.
+ *
+ *   cc -shared -fPIC word_count.c -o word_count.so \
+ *       $(pkg-config --cflags --libs ganger-worker)
+ *   ganger-worker --queue words --slots 4 --handler ./word_count.so
+ */
+#include <ctype.h>
+#include <ganger/worker.h>
+#include <stdio.h>
+
+enum { PIECE_BYTES = 1000 };
+
+static int count_words(ganger_job *job)
+{
+    size_t len = 0;
+    const char *text = ganger_job_payload(job, &len);
+    size_t words = 0;
+    int inside = 0;
+    for (size_t i = 0; i < len; i++) {
+        int is_space = isspace((unsigned char)text[i]);
+        words += !inside && !is_space ? 1 : 0;
+        inside = !is_space;
+        if (i % PIECE_BYTES == 0) {
+            if (ganger_job_cancelled(job)) {
+                return ganger_job_fail(job, "stopped half way");
+            }
+            (void)ganger_job_progress(job, (double)i / (double)len, "counting");
+        }
+    }
+    if (words == 0) {
+        return ganger_job_reject(job, "there is no word in it");
+    }
+    char result[32];
+    int used = snprintf(result, sizeof result, "%zu\n", words);
+    return ganger_job_succeed(job, result, (size_t)used);
+}
+
+GANGER_HANDLER(count_words);

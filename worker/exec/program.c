@@ -1,0 +1,427 @@
+#include "worker/exec/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "worker/exec/tail.h"
+
+enum {
+    PIECE_BYTES = 65536,  /* One read. */
+    TURN_READS_MAX = 4,   /* Reads of one pipe in one turn. */
+    FINAL_READS_MAX = 32, /* After the end: what a full pipe can still hold. */
+    VARIABLES_MAX = 12,
+    PATH_BYTES = 4096,
+};
+
+enum stream { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_SAY, STREAM_COUNT };
+
+struct gg_program {
+    const struct gg_run_world *world;
+    struct gg_child child;
+    uint64_t fence;
+    char name[64]; /* For texts: the program as it was asked for. */
+    struct gg_watch streams[STREAM_COUNT];
+    struct gg_blob *payload;
+    size_t fed;
+    struct gg_buf result;
+    bool result_too_large;
+    uint64_t result_bytes_max;
+    struct gg_tail tail;
+    struct gg_lines lines;
+    bool snoozed;
+    uint64_t snooze_ms;
+    bool warned;
+    char folder[PATH_BYTES];
+};
+
+static void destroy(struct gg_program *program)
+{
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        gg_watch_close(program->world->poller, &program->streams[i]);
+    }
+    gg_blob_unref(&program->payload);
+    gg_buf_fini(&program->result);
+    gg_lines_fini(&program->lines);
+    free(program);
+}
+
+/* ---- its temporary folder ---- */
+
+/* Most jobs leave it empty. What is left else is removed by a child of the keeper's, so
+ * that a large tree holds nobody up; nobody waits for that child. */
+static void on_removed(struct gg_child *child, const struct gg_keeper_report *report)
+{
+    if (report->op != GG_KEEPER_STARTED) {
+        free(child);
+    }
+}
+
+static void remove_folder(struct gg_program *program)
+{
+    if (program->folder[0] == '\0' || rmdir(program->folder) == 0 || errno == ENOENT) {
+        return;
+    }
+    struct gg_child *child = calloc(1, sizeof *child);
+    const char *const arguments[] = {"rm", "-rf", "--", program->folder, NULL};
+    struct gg_child_spec spec = {
+        .folder = "/", .arguments = arguments, .fds = {-1, -1, -1, -1}};
+    if (child != NULL) {
+        child->on_report = on_removed;
+        if (gg_child_start(program->world->keeper, child, &spec) != GG_OK) {
+            free(child);
+        }
+    }
+}
+
+/* ---- what it says ---- */
+
+static void on_line(void *ctx, const struct gg_line *line)
+{
+    struct gg_program *program = ctx;
+    if (line->kind == GG_LINE_SNOOZE) {
+        program->snoozed = true;
+        program->snooze_ms = line->ms;
+        return;
+    }
+    const struct gg_run_hooks *hooks = &program->world->hooks;
+    hooks->said(hooks->ctx, program->fence, line);
+}
+
+static void take_result(struct gg_program *program, struct gg_slice bytes)
+{
+    if (program->result_too_large) {
+        return;
+    }
+    gg_buf_append(&program->result, bytes.data, bytes.len);
+    if (program->result.failed) {
+        program->result_too_large = true;
+        gg_buf_fini(&program->result);
+        gg_child_stop(program->world->keeper, &program->child, 0, 0);
+    }
+}
+
+static void take(struct gg_program *program, enum stream stream, struct gg_slice bytes)
+{
+    if (stream == STREAM_OUT) {
+        take_result(program, bytes);
+    } else if (stream == STREAM_ERR) {
+        gg_tail_push(&program->tail, bytes);
+        if (program->world->verbose) {
+            (void)!write(STDERR_FILENO, bytes.data, bytes.len);
+        }
+    } else {
+        gg_lines_push(&program->lines, bytes, on_line, program);
+        if (program->lines.bad_count > 0 && !program->warned) {
+            program->warned = true;
+            gg_log(GG_LOG_WARN, "bad_line",
+                   "fence=%llu program=\"%s\" reason=\"a line on descriptor 3 is not "
+                   "understood\"",
+                   (unsigned long long)program->fence, program->name);
+        }
+    }
+}
+
+/* Read at most `reads` pieces; closes the stream at its end. */
+static void read_stream(struct gg_program *program, enum stream stream, int reads)
+{
+    uint8_t piece[PIECE_BYTES];
+    struct gg_watch *watch = &program->streams[stream];
+    for (int i = 0; i < reads && watch->fd >= 0; i++) {
+        ssize_t got = read(watch->fd, piece, sizeof piece);
+        if (got > 0) {
+            take(program, stream, gg_slice_of(piece, (size_t)got));
+        }
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+            gg_watch_close(program->world->poller, watch);
+        }
+        if (got < (ssize_t)sizeof piece) {
+            return;
+        }
+    }
+}
+
+static void on_stream(struct gg_watch *watch, uint32_t events)
+{
+    struct gg_program *program = watch->ctx;
+    (void)events;
+    read_stream(program, (enum stream)(watch - program->streams), TURN_READS_MAX);
+}
+
+/* Standard input takes some: a reader that has gone is no fault. */
+static void on_input(struct gg_watch *watch, uint32_t events)
+{
+    struct gg_program *program = watch->ctx;
+    struct gg_slice payload = gg_blob_slice(program->payload);
+    (void)events;
+    while (program->fed < payload.len) {
+        ssize_t put = write(watch->fd, payload.data + program->fed,
+                            payload.len - program->fed);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0 && errno == EAGAIN) {
+            return;
+        }
+        if (put < 0) {
+            break;
+        }
+        program->fed += (size_t)put;
+    }
+    gg_watch_close(program->world->poller, watch);
+    gg_blob_unref(&program->payload);
+}
+
+/* ---- its end ---- */
+
+static void finish(struct gg_program *program, struct gg_ending *ending)
+{
+    const struct gg_run_hooks hooks = program->world->hooks;
+    uint64_t fence = program->fence;
+    remove_folder(program);
+    hooks.ended(hooks.ctx, fence, ending);
+    gg_blob_unref(&ending->result);
+    destroy(program);
+}
+
+static void on_ended(struct gg_program *program, const struct gg_keeper_report *report)
+{
+    struct gg_ending ending;
+    for (enum stream stream = STREAM_OUT; stream <= STREAM_SAY; stream++) {
+        read_stream(program, stream, FINAL_READS_MAX);
+    }
+    gg_lines_end(&program->lines, on_line, program);
+    struct gg_process_facts facts = {
+        .wait_status = report->status,
+        .keeper_killed = report->keeper_killed != 0,
+        .result_too_large = program->result_too_large,
+        .result_bytes_max = program->result_bytes_max,
+        .snoozed = program->snoozed,
+        .snooze_ms = program->snooze_ms,
+        .output = gg_tail_slice(&program->tail),
+    };
+    gg_ending_judge(&facts, &ending);
+    ending.output = facts.output;
+    if (ending.kind == GG_OUTCOME_SUCCEEDED && program->result.len > 0) {
+        ending.result = gg_blob_new(gg_buf_slice(&program->result));
+        if (ending.result == NULL) {
+            ending.kind = GG_OUTCOME_FAILED;
+            gg_ending_set_text(&ending,
+                               gg_slice_text("the agent has no memory for the result"));
+        }
+    }
+    finish(program, &ending);
+}
+
+static void on_report(struct gg_child *child, const struct gg_keeper_report *report)
+{
+    struct gg_program *program = child->ctx;
+    if (report->op == GG_KEEPER_STARTED) {
+        const struct gg_run_hooks *hooks = &program->world->hooks;
+        hooks->started(hooks->ctx, program->fence);
+    } else if (report->op == GG_KEEPER_FAILED) {
+        char stage[128];
+        struct gg_ending ending;
+        (void)snprintf(stage, sizeof stage, "cannot start %s%s", program->name,
+                       report->stage == GG_STAGE_FOLDER ? ": its folder" : "");
+        gg_ending_not_started(stage, report->error, &ending);
+        finish(program, &ending);
+    } else {
+        on_ended(program, report);
+    }
+}
+
+/* ---- its beginning ---- */
+
+/* The variables of an attempt, one after the other in `texts`, and where each begins.
+struct environment {
+    struct gg_buf texts;
+    size_t starts[VARIABLES_MAX];
+    size_t count;
+    const char *variables[VARIABLES_MAX + 1];
+};
+
+/* A value with a NUL in it cannot be in an environment: it is left out, name and all.
+static void add_bytes(struct environment *env, const char *name, struct gg_slice value)
+{
+    if (value.len > 0 && memchr(value.data, '\0', value.len) != NULL) {
+        return;
+    }
+    env->starts[env->count++] = env->texts.len;
+    gg_buf_append(&env->texts, name, strlen(name));
+    gg_buf_append(&env->texts, "=", 1);
+    gg_buf_append(&env->texts, value.data, value.len);
+    gg_buf_append(&env->texts, "", 1);
+}
+
+static void add_number(struct environment *env, const char *name, uint64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    add_bytes(env, name, gg_slice_text(text));
+}
+
+static bool make_environment(struct environment *env, const struct gg_run_spec *spec,
+                             const char *folder)
+{
+    char id[GG_ID_TEXT_BYTES];
+    char deadline[GG_WALL_TEXT_BYTES] = "";
+    gg_id_format(&spec->id, id);
+    if (spec->run_timeout_ms > 0) {
+        gg_wall_format((struct gg_wall){spec->now.ms + (int64_t)spec->run_timeout_ms},
+                       deadline);
+    }
+    *env = (struct environment){.count = 0};
+    gg_buf_init(&env->texts, GG_KEEPER_TEXT_BYTES_MAX);
+    add_bytes(env, "GANGER_JOB_ID", gg_slice_text(id));
+    add_bytes(env, "GANGER_REALM", spec->realm);
+    add_bytes(env, "GANGER_QUEUE", spec->queue);
+    add_bytes(env, "GANGER_KEY", spec->key);
+    add_number(env, "GANGER_ATTEMPT", spec->attempt);
+    add_number(env, "GANGER_FENCE", spec->fence);
+    add_bytes(env, "GANGER_DEADLINE", gg_slice_text(deadline));
+    add_bytes(env, "GANGER_CHECKPOINT", spec->checkpoint);
+    add_bytes(env, "TMPDIR", gg_slice_text(folder));
+    for (size_t i = 0; i < env->count && !env->texts.failed; i++) {
+        env->variables[i] = (const char *)env->texts.data + env->starts[i];
+    }
+    return !env->texts.failed;
+}
+
+/* A pipe whose `ours` end is ours: non-blocking and watched. The other goes to the job.
+static bool open_stream(struct gg_program *program, enum stream stream, int *out_theirs)
+{
+    int ends[2];
+    bool input = stream == STREAM_IN;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return false;
+    }
+    int ours = input ? ends[1] : ends[0];
+    *out_theirs = input ? ends[0] : ends[1];
+    struct gg_watch *watch = &program->streams[stream];
+    watch->ctx = program;
+    watch->ready = input ? on_input : on_stream;
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0) {
+        (void)close(ours);
+        return false;
+    }
+    return gg_watch_open(program->world->poller, watch, ours,
+                         input ? EPOLLOUT : EPOLLIN) == GG_OK;
+}
+
+static enum gg_err start_child(struct gg_program *program, const char *const *arguments,
+                               const struct gg_run_spec *spec)
+{
+    struct environment env;
+    struct gg_child_spec child = {.folder = "",
+                                  .arguments = arguments,
+                                  .fds = {-1, -1, -1, -1},
+                                  .deadline_ms = spec->deadline_ms};
+    enum gg_err err = GG_OK;
+    for (int i = 0; i < STREAM_COUNT && err == GG_OK; i++) {
+        err = open_stream(program, (enum stream)i, &child.fds[i]) ? GG_OK
+                                                                  : GG_ERR_SYSTEM;
+    }
+    if (err == GG_OK) {
+        err = make_environment(&env, spec, program->folder) ? GG_OK : GG_ERR_TOO_LARGE;
+        child.variables = env.variables;
+        if (err == GG_OK) {
+            err = gg_child_start(program->world->keeper, &program->child, &child);
+        }
+        gg_buf_fini(&env.texts);
+    }
+    int kept = errno;
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        if (child.fds[i] >= 0) {
+            (void)close(child.fds[i]);
+        }
+    }
+    errno = kept;
+    return err;
+}
+
+static struct gg_program *make(const struct gg_run_world *world,
+                               const struct gg_run_spec *spec, const char *name)
+{
+    struct gg_program *program = malloc(sizeof *program);
+    if (program == NULL) {
+        return NULL;
+    }
+    /* Not in one piece: the tail is large and needs no zeros. */
+program->world = world;
+program->child = (struct gg_child){.on_report = on_report, .ctx = program};
+program->fence = spec->fence;
+program->payload = spec->payload == NULL ? NULL : gg_blob_ref(spec->payload);
+program->fed = 0;
+program->result_too_large = false;
+program->result_bytes_max = spec->result_bytes_max;
+program->snoozed = false;
+program->snooze_ms = 0;
+program->warned = false;
+program->folder[0] = '\0';
+gg_buf_init(&program->result, (size_t)spec->result_bytes_max);
+gg_tail_clear(&program->tail);
+gg_lines_init(&program->lines);
+(void)snprintf(program->name, sizeof program->name, "%s", name);
+for (int i = 0; i < STREAM_COUNT; i++) {
+    program->streams[i] = (struct gg_watch){.fd = -1};
+}
+return program;
+}
+
+enum gg_err gg_program_begin(const struct gg_run_world *world,
+                             const char *const *arguments,
+                             const struct gg_run_spec *spec,
+                             struct gg_program **out_program,
+                             struct gg_ending *out_ending)
+{
+    struct gg_program *program = make(world, spec, arguments[0]);
+    if (program == NULL) {
+        gg_ending_not_started("cannot start the program", ENOMEM, out_ending);
+        return GG_ERR_NO_MEMORY;
+    }
+    int len = snprintf(program->folder, sizeof program->folder, "%s/%llu",
+                       world->temp_folder, (unsigned long long)spec->fence);
+    if (len < 0 || (size_t)len >= sizeof program->folder ||
+        mkdir(program->folder, 0700) != 0) {
+        gg_ending_not_started("cannot make the folder of the attempt", errno,
+                              out_ending);
+        destroy(program);
+        return GG_ERR_SYSTEM;
+    }
+    errno = EIO; /* Where the keeper has just gone. */
+    enum gg_err err = start_child(program, arguments, spec);
+    if (err != GG_OK) {
+        gg_ending_not_started("cannot ask the keeper for the program",
+                              err == GG_ERR_TOO_LARGE ? E2BIG : errno, out_ending);
+        (void)rmdir(program->folder);
+        destroy(program);
+        return err;
+    }
+    *out_program = program;
+    return GG_OK;
+}
+
+void gg_program_stop(struct gg_program *program, uint64_t grace_ms)
+{
+    gg_child_stop(program->world->keeper, &program->child, SIGTERM, grace_ms);
+}
+
+void gg_program_lease(struct gg_program *program, int64_t deadline_ms)
+{
+    gg_child_lease(program->world->keeper, &program->child, deadline_ms);
+}
+
+void gg_program_drop(struct gg_program **program_p)
+{
+    if (*program_p != NULL) {
+        destroy(*program_p);
+        *program_p = NULL;
+    }
+}

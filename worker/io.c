@@ -1,0 +1,347 @@
+#include "worker/io.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/log.h"
+#include "common/rng.h"
+#include "common/version.h"
+#include "worker/contact.h"
+#include "worker/place.h"
+#include "worker/staff.h"
+
+#if GG_HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+enum {
+    EXIT_CONFIG_FAULT = 78,
+    EXIT_SYSTEM_FAULT = 71,
+    MESSAGES_A_TURN = 200,
+    SENDS_A_TURN = 200,
+    LOCK_LOOK_MS = 50,
+    STOP_NOW_MS = 3000, /* After a second TERM. */
+    KEEPER_END_MS = 5000,
+    WAIT_MS_MAX = 60000,
+};
+
+struct io {
+    const struct gg_worker_settings *settings;
+    struct gg_worker_keys keys;
+    struct gg_poller poller;
+    struct gg_watch signals;
+    struct gg_keeper_client keeper;
+    struct gg_agent *agent;
+    struct gg_staff staff;
+    struct gg_contact contact;
+    int lock_fd;
+    char folder[GG_PLACE_BYTES];
+    int terms_count;
+    int64_t end_by_ms; /* Draining: exit at this time whatever is left. */
+};
+
+static void tell_systemd(const char *state)
+{
+#if GG_HAVE_SYSTEMD
+    (void)sd_notify(0, state);
+#else
+    (void)state;
+#endif
+}
+
+/* ---- signals ---- */
+
+static void on_term(struct io *io)
+{
+    struct gg_mono now = gg_mono_now();
+    io->terms_count++;
+    if (io->terms_count == 1) {
+        gg_log(GG_LOG_INFO, "draining", "jobs=%u grace_ms=%llu",
+               io->agent->attempts.count, (unsigned long long)io->settings->grace_ms);
+        tell_systemd("STOPPING=1");
+        gg_agent_drain(io->agent, now, io->settings->grace_ms);
+        io->end_by_ms = gg_mono_add(now, io->settings->grace_ms + STOP_NOW_MS +
+                                             io->agent->dead_after_ms)
+                            .ms;
+    } else if (io->terms_count == 2) {
+        gg_log(GG_LOG_WARN, "stopping_now", "jobs=%u", io->agent->attempts.count);
+        gg_agent_drain(io->agent, now, 0);
+        io->end_by_ms = gg_mono_add(now, STOP_NOW_MS).ms;
+    }
+}
+
+static void on_signals(struct gg_watch *watch, uint32_t events)
+{
+    struct signalfd_siginfo info;
+    (void)events;
+    while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            on_term(watch->ctx);
+        }
+    }
+}
+
+static enum gg_err open_signals(struct io *io)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+        return GG_ERR_SYSTEM;
+    }
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        return GG_ERR_SYSTEM;
+    }
+    io->signals = (struct gg_watch){.ready = on_signals, .ctx = io, .fd = -1};
+    return gg_watch_open(&io->poller, &io->signals, fd, EPOLLIN);
+}
+
+/* ---- the turn ---- */
+
+static void read_socket(struct io *io, struct gg_mono now)
+{
+    struct gg_received message;
+    for (int i = 0; i < MESSAGES_A_TURN; i++) {
+        if (io->contact.socket.socket == NULL ||
+            !gg_socket_receive(&io->contact.socket, &message)) {
+            return;
+        }
+        enum gg_agent_news news = gg_agent_receive(io->agent, now, message.frame,
+                                                   message.attachment);
+        gg_socket_release(&message);
+        gg_contact_news(&io->contact, now, news);
+    }
+}
+
+static void write_socket(struct io *io)
+{
+    struct gg_slice frame;
+    struct gg_slice attachment;
+    for (int i = 0; i < SENDS_A_TURN; i++) {
+        if (!gg_agent_front(io->agent, &frame, &attachment) ||
+            !gg_socket_send(&io->contact.socket, frame, attachment)) {
+            return;
+        }
+        gg_agent_sent(io->agent);
+    }
+}
+
+/* Milliseconds until something is due. */
+static long wait_ms(const struct io *io)
+{
+    int64_t now = gg_mono_now().ms;
+    int64_t at = gg_agent_next_wake(io->agent).ms;
+    int64_t contact = gg_contact_next_wake(&io->contact).ms;
+    struct gg_mono staff;
+    at = contact < at ? contact : at;
+    if (gg_staff_next_wake(&io->staff, &staff) && staff.ms < at) {
+        at = staff.ms;
+    }
+    if (io->terms_count > 0 && io->end_by_ms < at) {
+        at = io->end_by_ms;
+    }
+    if (at <= now) {
+        return 0;
+    }
+    return at - now > WAIT_MS_MAX ? WAIT_MS_MAX : (long)(at - now);
+}
+
+static void wait_for_something(struct io *io)
+{
+    zmq_pollitem_t items[3] = {{.fd = io->poller.fd, .events = ZMQ_POLLIN}};
+    int count = 1;
+    if (io->contact.socket.socket != NULL) {
+        bool out = gg_contact_wants_out(&io->contact);
+        items[count].socket = io->contact.socket.socket;
+        items[count++].events = (short)(ZMQ_POLLIN | (out ? ZMQ_POLLOUT : 0));
+        items[count].socket = io->contact.socket.monitor;
+        items[count++].events = ZMQ_POLLIN;
+    }
+    (void)zmq_poll(items, count, wait_ms(io));
+}
+
+static bool is_over(const struct io *io, struct gg_mono now)
+{
+    return io->terms_count > 0 &&
+           (gg_agent_is_drained(io->agent) || io->end_by_ms <= now.ms);
+}
+
+static void turn(struct io *io)
+{
+    wait_for_something(io);
+    gg_poller_dispatch(&io->poller);
+    struct gg_now now = gg_now();
+    gg_contact_turn(&io->contact, now);
+    read_socket(io, now.mono);
+    gg_agent_tick(io->agent, now.mono);
+    gg_contact_judge(&io->contact, now.mono);
+    gg_staff_turn(&io->staff, now);
+    write_socket(io);
+}
+
+/* Say good-bye; what has not left is given time by the socket's linger. */
+static int leave(struct io *io)
+{
+    uint32_t left = io->agent->attempts.count;
+    gg_agent_bye(io->agent, "the agent was told to end");
+    write_socket(io);
+    if (left > 0) {
+        gg_log(GG_LOG_WARN, "left_behind",
+               "jobs=%u reason=\"they did not end, or the broker did not confirm\"",
+               left);
+    } else {
+        gg_log(GG_LOG_INFO, "drained", "%s", "");
+    }
+    return left > 0 ? 1 : 0;
+}
+
+/* ---- start and end ---- */
+
+static enum gg_err lock_name(struct io *io, char *why, size_t room)
+{
+    enum gg_err err = gg_place_open_lock(io->settings->name, &io->lock_fd, why, room);
+    bool said = false;
+    while (err == GG_OK && gg_place_lock(io->lock_fd) != GG_OK) {
+        if (!said) {
+            gg_log(GG_LOG_WARN, "waiting_for_name",
+                   "name=%s reason=\"an agent of this name, or what it ran, has not "
+                   "ended yet\"",
+                   io->settings->name);
+            said = true;
+        }
+        struct pollfd item = {.fd = io->signals.fd, .events = POLLIN};
+        if (poll(&item, 1, LOCK_LOOK_MS) > 0) {
+            (void)snprintf(why, room, "ended while waiting for the name %s",
+                           io->settings->name);
+            return GG_ERR_BUSY;
+        }
+    }
+    return err;
+}
+
+static enum gg_err make_agent(struct io *io)
+{
+    const struct gg_worker_settings *settings = io->settings;
+    struct gg_rng rng;
+    gg_rng_seed(&rng);
+    struct gg_agent_pool pool = {
+        .slots = settings->slots,
+        .name = gg_slice_text("main"),
+        .realm = gg_slice_text(settings->realm),
+        .queues = settings->queues,
+        .queue_count = settings->queue_count,
+        .echo = settings->noop,
+    };
+    struct gg_agent_config config = {
+        .name = gg_slice_text(settings->name),
+        .host = gg_slice_text(settings->host),
+        .program = gg_slice_text("ganger-worker " GG_VERSION),
+        .pid = (uint64_t)getpid(),
+        .incarnation = (uint64_t)gg_wall_now().ms,
+        .margin_ms = settings->margin_ms,
+        .seed = gg_rng_next(&rng),
+        .pools = &pool,
+        .pool_count = 1,
+    };
+    return gg_agent_new(&config, &io->agent);
+}
+
+/* Everything up to the first turn, in order; false, with `why`, where it fails. */
+static enum gg_err start(struct io *io, char *why, size_t room)
+{
+    const struct gg_worker_settings *settings = io->settings;
+    const struct gg_worker_keys *keys = settings->key_file == NULL ? NULL : &io->keys;
+    enum gg_err err = GG_OK;
+    (void)snprintf(why, room, "the system refused a call while starting");
+    if (keys != NULL) {
+        err = gg_worker_keys_load(settings, &io->keys, why, room);
+    }
+    err = err == GG_OK ? gg_poller_init(&io->poller) : err;
+    err = err == GG_OK ? open_signals(io) : err;
+    err = err == GG_OK ? lock_name(io, why, room) : err;
+    err = err == GG_OK ? gg_place_make_folder(settings->name, io->folder, why, room)
+                       : err;
+    if (err == GG_OK) {
+        err = gg_keeper_start(&io->keeper, &io->poller, io->lock_fd, io->folder);
+    }
+    err = err == GG_OK ? make_agent(io) : err;
+    if (err == GG_OK) {
+        struct gg_run_world world = {.poller = &io->poller,
+                                     .keeper = &io->keeper,
+                                     .temp_folder = io->folder,
+                                     .verbose = settings->verbose};
+        err = gg_staff_init(&io->staff, settings, io->agent, &world);
+    }
+    if (err == GG_OK) {
+        err = gg_contact_init(&io->contact, settings, keys, io->agent, why, room);
+    }
+    return err;
+}
+
+static void end(struct io *io)
+{
+    io->staff.ending = true;
+    if (io->keeper.pid > 0) {
+        gg_contact_fini(&io->contact);
+        gg_keeper_end(&io->keeper, KEEPER_END_MS);
+    }
+    if (io->agent != NULL) {
+        GG_LIST_EACH(&io->agent->attempts.in_hand, it)
+        {
+            struct gg_program *program = io->settings->handler == NULL
+                                             ? GG_CONTAINER(it, struct gg_attempt, link)
+                                                   ->executor
+                                             : NULL;
+            gg_program_drop(&program);
+        }
+        gg_staff_fini(&io->staff);
+    }
+    gg_watch_close(&io->poller, &io->signals);
+    gg_agent_destroy(&io->agent);
+    gg_poller_fini(&io->poller);
+    if (io->lock_fd >= 0) {
+        (void)close(io->lock_fd);
+    }
+}
+
+int gg_io_run(const struct gg_worker_settings *settings)
+{
+    static struct io io; /* Too large for the stack. */
+    char why[512];
+    io = (struct io){.settings = settings, .lock_fd = -1, .end_by_ms = INT64_MAX};
+    io.poller.fd = -1;
+    io.signals.fd = -1;
+    if (settings->verbose) {
+        gg_log_set_level(GG_LOG_DEBUG);
+    }
+    enum gg_err err = start(&io, why, sizeof why);
+    if (err != GG_OK) {
+        if (err != GG_ERR_BUSY) {
+            gg_log(GG_LOG_ERROR, "cannot_start", "reason=\"%s\"", why);
+        }
+        end(&io);
+        return err == GG_ERR_CONFIG ? EXIT_CONFIG_FAULT
+               : err == GG_ERR_BUSY ? 0
+                                    : EXIT_SYSTEM_FAULT;
+    }
+    gg_log(GG_LOG_INFO, "agent_started", "name=%s pid=%d broker=\"%s\" slots=%u",
+           settings->name, (int)getpid(), settings->broker, settings->slots);
+    tell_systemd("READY=1");
+    do {
+        turn(&io);
+    } while (!is_over(&io, gg_mono_now()));
+    int status = leave(&io);
+    end(&io);
+    return status;
+}

@@ -1,0 +1,83 @@
+#include "worker/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *folder_of(const char *variable, const char *fallback)
+{
+    const char *value = getenv(variable);
+    return value != NULL && value[0] == '/' ? value : fallback;
+}
+
+/* Make `path` unless it is there, and make sure that it is ours alone. */
+static enum gg_err own_folder(const char *path, char *out_why, size_t room)
+{
+    struct stat info;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        (void)snprintf(out_why, room, "cannot make the folder %s: %s", path,
+                       strerror(errno));
+        return GG_ERR_CONFIG;
+    }
+    if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
+        (info.st_mode & 077) != 0) {
+        (void)snprintf(out_why, room, "%s is not a folder of our own (mode 0700)",
+                       path);
+        return GG_ERR_CONFIG;
+    }
+    return GG_OK;
+}
+
+enum gg_err gg_place_open_lock(const char *name, int *out_fd, char *out_why,
+                               size_t room)
+{
+    char folder[GG_PLACE_BYTES];
+    char path[GG_PLACE_BYTES + 128];
+    const char *runtime = folder_of("XDG_RUNTIME_DIR", NULL);
+    if (runtime != NULL) {
+        (void)snprintf(folder, sizeof folder, "%s/ganger", runtime);
+    } else {
+        (void)snprintf(folder, sizeof folder, "%s/ganger-%u",
+                       folder_of("TMPDIR", "/tmp"), (unsigned)geteuid());
+    }
+    enum gg_err err = own_folder(folder, out_why, room);
+    if (err != GG_OK) {
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "%s/worker-%s.lock", folder, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        (void)snprintf(out_why, room, "cannot open %s: %s", path, strerror(errno));
+        return GG_ERR_CONFIG;
+    }
+    *out_fd = fd;
+    return GG_OK;
+}
+
+enum gg_err gg_place_lock(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? GG_OK : GG_ERR_BUSY;
+}
+
+enum gg_err gg_place_make_folder(const char *name, char out[GG_PLACE_BYTES],
+                                 char *out_why, size_t room)
+{
+    char above[GG_PLACE_BYTES];
+    (void)snprintf(above, sizeof above, "%s/ganger-%u", folder_of("TMPDIR", "/tmp"),
+                   (unsigned)geteuid());
+    enum gg_err err = own_folder(above, out_why, room);
+    if (err != GG_OK) {
+        return err;
+    }
+    int len = snprintf(out, GG_PLACE_BYTES, "%s/%s.%d", above, name, (int)getpid());
+    if (len < 0 || len >= GG_PLACE_BYTES) {
+        (void)snprintf(out_why, room, "the path of the temporary folder is too long");
+        return GG_ERR_CONFIG;
+    }
+    return own_folder(out, out_why, room);
+}

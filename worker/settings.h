@@ -1,0 +1,50 @@
+/* settings.h - what the command line and the environment ask of the agent. */
+#ifndef GG_WORKER_SETTINGS_H
+#define GG_WORKER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+enum { GG_WORKER_QUEUES_MAX = 64, GG_KEY_TEXT_BYTES = 41 };
+
+/* Texts are lent by argv and the environment but for the arrays. */
+struct gg_worker_settings {
+    const char *queues[GG_WORKER_QUEUES_MAX];
+    uint32_t queue_count;
+    uint32_t slots;
+    char name[65];
+    char host[256];
+    const char *realm;          /* "" is default. */
+    const char *broker;         /* The broker's endpoint for clients. */
+    const char *agent_endpoint; /* Straight to this one for agents; NULL: ask. */
+    const char *key_file;       /* NULL: no CURVE. */
+    const char *server_key;     /* Z85; NULL: in the key file. */
+    const char *handler;        /* A shared object; NULL: a program. */
+    bool noop;                  /* The built-in handler that does nothing. */
+    uint64_t grace_ms;          /* Of a drain. */
+    uint64_t margin_ms;         /* Before the end of a lease; 0: an eighth of it. */
+    bool verbose;
+    char **command; /* Ended by NULL; NULL: a handler. */
+};
+
+/* Read the command line. Ends the process with 0 after --help, with 64 where the usage
+ * is wrong, having said what. */
+void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *out);
+
+/* A CURVE key pair in Z85, and the broker's public key. */
+struct gg_worker_keys {
+    char public_key[GG_KEY_TEXT_BYTES];
+    char secret_key[GG_KEY_TEXT_BYTES];
+    char server_key[GG_KEY_TEXT_BYTES];
+};
+
+/* Read the key file (as `ganger key new` writes it) and find the broker's key in it, or
+ * in the settings. GG_ERR_CONFIG: *out_why, of `room` bytes, says what is wrong. */
+GG_MUST_USE enum gg_err gg_worker_keys_load(const struct gg_worker_settings *settings,
+                                            struct gg_worker_keys *out, char *out_why,
+                                            size_t room);
+
+#endif
