@@ -1,4 +1,4 @@
-/* test_session.c - what a client decides, message by message; no clock, socket or sleep. */
+/* test_session.c - what a client decides, message by message. */
 #include "client/src/session.h"
 
 #include <setjmp.h>

@@ -19,7 +19,7 @@ void fake_start(struct fake *fake)
     fake->router = zmq_socket(fake->context, ZMQ_ROUTER);
     assert_non_null(fake->router);
     (void)zmq_setsockopt(fake->router, ZMQ_LINGER, &none, sizeof none);
-    /* A router drops what a peer does not take; a broker knows better, this one does not. */
+    /* A router drops what a peer does not take, and a script cannot wait for that. */
     (void)zmq_setsockopt(fake->router, ZMQ_SNDHWM, &none, sizeof none);
     const char *where = fake->endpoint[0] == '\0' ? "tcp://127.0.0.1:*"
                                                   : fake->endpoint;

@@ -1,5 +1,5 @@
-/* test_client_faults.c - wrong host, closed port, something that is not Ganger, wrong key:
- * each is named truly within three seconds. */
+/* test_client_faults.c - wrong host, closed port, something that is not Ganger, wrong
+ * key: each is named truly within three seconds. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -174,7 +174,7 @@ static void write_key_file(const char *path, const struct keys *keys,
     assert_int_equal(chmod(path, mode), 0);
 }
 
-/* An authenticator that answers one status to all (RFC 27), and the router it is for. */
+/* An authenticator that answers one status to all (RFC 27), and its router. */
 struct guarded {
     void *context;
     void *zap;
