@@ -9,7 +9,12 @@
  *
  * Threads: a handle belongs to one thread at a time; several handles may live in
  * several threads. The library starts no threads of its own besides libzmq's, installs
- * no signal handlers and keeps no state outside handles.
+ * no signal handlers and keeps no state outside handles, but for the sentence of a
+ * thread's last ganger_open() that failed. Do not use a handle in a forked child.
+ *
+ * Callbacks run inside ganger_process(), ganger_poll() and the calls that wait. In one,
+ * the calls that end in _start, ganger_forget() and what only looks may be used; a call
+ * that waits returns GANGER_USAGE there, and ganger_close() does nothing.
  *
  * Answers: every call ends in one of three ways: done (GANGER_OK), refused (the broker
  * said no: nothing of it was kept), or unknown (GANGER_TIMED_OUT, GANGER_NO_BROKER: ask
@@ -99,7 +104,8 @@ GANGER_API void ganger_close(ganger **handle);
 GANGER_API ganger_err ganger_connect(ganger *handle, int timeout_ms);
 
 /* What the last call that failed has to say: the broker's own sentence with its values,
- * or the reason for the connection's state. Never NULL; valid until the next call. */
+ * or the reason for the connection's state. Never NULL; valid until the next call. Of
+ * NULL: why this thread's last ganger_open() failed. */
 GANGER_API const char *ganger_last_error(const ganger *handle);
 
 /* When to try again after a BUSY, in ms; 0 when the broker did not say. */
@@ -164,7 +170,7 @@ typedef struct ganger_submission {
     const char *realm; /* NULL: default */
     ganger_bytes payload;
     ganger_bytes key;  /* at most 255 bytes; empty: none */
-    bool unique;       /* key := hash of the payload */
+    bool unique;       /* key := XXH3-128 of the payload, as 32 hex digits */
     unsigned priority; /* 0 first … 255; 128 */
     uint64_t delay_ms;
     int64_t run_at;          /* ms since 1970; 0: now */
@@ -184,10 +190,22 @@ typedef struct ganger_submission {
     size_t tag_count;
 } ganger_submission;
 
+#ifdef __cplusplus
+#define GANGER_SUBMIT_INIT ganger_submit_init()
+static inline ganger_submission ganger_submit_init()
+{
+    ganger_submission submission = ganger_submission();
+    submission.priority = 128;
+    submission.keep_ms = GANGER_DEFAULT;
+    submission.keep_failed_ms = GANGER_DEFAULT;
+    return submission;
+}
+#else
 #define GANGER_SUBMIT_INIT                                                             \
     {                                                                                  \
         .priority = 128, .keep_ms = GANGER_DEFAULT, .keep_failed_ms = GANGER_DEFAULT   \
     }
+#endif
 
 /* Why a job is not running. */
 typedef struct ganger_reason {
@@ -244,9 +262,12 @@ typedef struct ganger_target {
                        GANGER_LOST_WITH_BROKER instead of GANGER_NOT_FOUND */
 } ganger_target;
 
-/* ---- synchronous calls: `timeout_ms` -1 waits for ever; `out` pointers may be NULL
- * and
- *      are written on GANGER_OK only ---- */
+/* ---- synchronous calls ----
+ *
+ * `timeout_ms` -1 waits for ever. When the time is over while a broker is connected,
+ * the call returns GANGER_TIMED_OUT; while none is, GANGER_NO_BROKER or, where it is
+ * known, the reason for that. `out` pointers may be NULL and are written on GANGER_OK
+ * only. */
 
 /* Submit a job, or find the one already submitted under the same key. Returns when the
  * broker has accepted it, not when it has run. */
@@ -254,14 +275,16 @@ GANGER_API ganger_err ganger_submit(ganger *handle, const ganger_submission *sub
                                     int timeout_ms, ganger_job *out);
 
 /* Submit up to 1,000 jobs, accepted whole or refused whole. out_jobs: room for `count`;
- * out_jobs[i].id, state and existing are filled in. */
+ * out_jobs[i].id, state and existing are filled in. They travel as one piece, so all of
+ * them together must fit the broker's largest frame: GANGER_TOO_LARGE otherwise. */
 GANGER_API ganger_err ganger_submit_many(ganger *handle,
                                          const ganger_submission *submissions,
                                          size_t count, int timeout_ms,
                                          ganger_job *out_jobs);
 
-/* Submit and wait for the end. GANGER_OK means that it ended: look at out->state.
- * GANGER_TIMED_OUT: it goes on (out->id is filled in if it was accepted). */
+/* Submit and wait for the end. GANGER_OK means that it ended: look at out->state. On
+ * GANGER_TIMED_OUT, or without a broker, it may go on; out->id and epoch are filled in
+ * if it was accepted. Another call with the same id goes on waiting. */
 GANGER_API ganger_err ganger_run(ganger *handle, const ganger_submission *submission,
                                  int timeout_ms, ganger_job *out);
 
@@ -473,8 +496,8 @@ GANGER_API ganger_err ganger_process(ganger *handle);
 
 /* What comes of a request. `final` is false for progress, partial output and the
  * accepted answer of a run; after a final call the request is forgotten. `job` is
- * NULL on errors other than those of the job itself. `partial` holds a piece of
- * output, or nothing. */
+ * NULL on errors, but for a run that is given up after it was accepted: then its id and
+ * epoch are there. `partial` holds a piece of output, or nothing. */
 typedef struct ganger_answer {
     uint64_t request;
     ganger_err err;
@@ -491,8 +514,12 @@ typedef struct ganger_answer {
 typedef void ganger_answer_fn(void *ctx, const ganger_answer *answer);
 
 /* Each returns a request number, or 0 with ganger_last_error() set when the request
- * could not be taken (a bad argument, no memory, or 65,536 in flight). A deadline of
- * 0 waits for ever; when it has passed the callback gets GANGER_TIMED_OUT. */
+ * could not be taken (a bad argument, no memory, or 65,536 in flight). A timeout of
+ * 0 waits for ever; when it has passed the callback gets GANGER_TIMED_OUT, or while
+ * there is no broker GANGER_NO_BROKER or the reason for that.
+ *
+ * What is begun between two calls of ganger_process() leaves in one message: begin all
+ * there is, then process. */
 GANGER_API uint64_t ganger_submit_start(ganger *handle,
                                         const ganger_submission *submission,
                                         bool until_end, int timeout_ms,
