@@ -158,6 +158,11 @@ bool gg_reader_next(struct gg_reader *reader, struct gg_token *out_token)
     return read_format(reader, format, out_token);
 }
 
+static bool is_container(const struct gg_token *token)
+{
+    return token->kind == GG_WIRE_ARRAY || token->kind == GG_WIRE_MAP;
+}
+
 /* Values inside a container head; 0 for everything else. */
 static uint64_t children(const struct gg_token *token)
 {
@@ -194,13 +199,15 @@ bool gg_reader_skip(struct gg_reader *reader)
         if (++nodes > GG_WIRE_NODES_MAX || !gg_reader_next(reader, &token)) {
             return false;
         }
+        if (is_container(&token) && depth == GG_WIRE_DEPTH_MAX) {
+            return false;
+        }
         uint64_t inside = children(&token);
+        if (inside > (uint64_t)(reader->end - reader->at)) {
+            return false; /* Each value takes a byte at least. */
+        }
         if (inside == 0) {
             continue;
-        }
-        if (inside > (uint64_t)(reader->end - reader->at) ||
-            depth == GG_WIRE_DEPTH_MAX) {
-            return false; /* Each value takes a byte at least. */
         }
         left[++depth] = inside;
     }

@@ -48,7 +48,9 @@ struct gg_reader {
 
 static inline struct gg_reader gg_reader_of(struct gg_slice bytes)
 {
-    return (struct gg_reader){.at = bytes.data, .end = bytes.data + bytes.len};
+    /* NULL plus nothing is not defined in C. */
+    const uint8_t *end = bytes.len == 0 ? bytes.data : bytes.data + bytes.len;
+    return (struct gg_reader){.at = bytes.data, .end = end};
 }
 
 /* Read one value and move past it; past the head only for a container. False at the end
