@@ -16,13 +16,14 @@ enum {
     SCRATCH_BYTES_MAX = 4 << 20,
 };
 
-static void finish(struct gg_agent *agent, struct gg_attempt *attempt,
+static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
                    enum gg_outcome kind);
 
 /* ---- life ---- */
 
-static enum gg_err copy_pools(struct gg_agent *agent,
-                              const struct gg_agent_config *config, uint32_t *out_slots)
+static enum gg_err copy_pools(struct gg_worker *agent,
+                              const struct gg_worker_config *config,
+                              uint32_t *out_slots)
 {
     *out_slots = 0;
     agent->pools = calloc(config->pool_count, sizeof *agent->pools);
@@ -32,7 +33,7 @@ static enum gg_err copy_pools(struct gg_agent *agent,
     for (uint32_t i = 0; i < config->pool_count; i++) {
         agent->pools[i].config = config->pools[i];
         agent->pools[i].window = config->pools[i].slots;
-        if (config->pools[i].slots > GG_AGENT_SLOTS_MAX - *out_slots) {
+        if (config->pools[i].slots > GG_WORKER_SLOTS_MAX - *out_slots) {
             return GG_ERR_TOO_MANY;
         }
         *out_slots += config->pools[i].slots;
@@ -40,12 +41,12 @@ static enum gg_err copy_pools(struct gg_agent *agent,
     return GG_OK;
 }
 
-enum gg_err gg_agent_new(const struct gg_agent_config *config,
-                         struct gg_agent **out_agent)
+enum gg_err gg_worker_new(const struct gg_worker_config *config,
+                          struct gg_worker **out_agent)
 {
     GG_ASSERT(config->pool_count > 0 && config->pool_count <= GG_POOLS_MAX);
 
-    struct gg_agent *agent = calloc(1, sizeof *agent);
+    struct gg_worker *agent = calloc(1, sizeof *agent);
     uint32_t slots = 0;
     if (agent == NULL) {
         return GG_ERR_NO_MEMORY;
@@ -59,26 +60,26 @@ enum gg_err gg_agent_new(const struct gg_agent_config *config,
     gg_list_init(&agent->line);
     gg_list_init(&agent->todo);
     gg_list_init(&agent->said);
-    gg_outbox_init(&agent->outbox);
+    gg_postbag_init(&agent->postbag);
     gg_buf_init(&agent->scratch, SCRATCH_BYTES_MAX);
     enum gg_err err = copy_pools(agent, config, &slots);
     if (err == GG_OK) {
         err = gg_attempts_init(&agent->attempts, slots, config->seed);
     }
     if (err != GG_OK) {
-        gg_agent_destroy(&agent);
+        gg_worker_destroy(&agent);
         return err;
     }
     *out_agent = agent;
     return GG_OK;
 }
 
-void gg_agent_destroy(struct gg_agent **agent_p)
+void gg_worker_destroy(struct gg_worker **agent_p)
 {
-    struct gg_agent *agent = *agent_p;
+    struct gg_worker *agent = *agent_p;
     if (agent != NULL) {
         gg_attempts_fini(&agent->attempts);
-        gg_outbox_fini(&agent->outbox);
+        gg_postbag_fini(&agent->postbag);
         gg_buf_fini(&agent->scratch);
         free(agent->pools);
         free(agent);
@@ -88,7 +89,7 @@ void gg_agent_destroy(struct gg_agent **agent_p)
 
 /* ---- small parts ---- */
 
-static uint64_t margin_of(const struct gg_agent *agent)
+static uint64_t margin_of(const struct gg_worker *agent)
 {
     uint64_t half = agent->lease_ms / 2;
     uint64_t margin = agent->config.margin_ms;
@@ -100,7 +101,7 @@ static uint64_t margin_of(const struct gg_agent *agent)
 }
 
 /* When an attempt must be dead whose lease runs from `from_ms`. */
-static int64_t lease_end(const struct gg_agent *agent, int64_t from_ms)
+static int64_t lease_end(const struct gg_worker *agent, int64_t from_ms)
 {
     if (agent->lease_ms == 0) {
         return INT64_MAX;
@@ -109,7 +110,7 @@ static int64_t lease_end(const struct gg_agent *agent, int64_t from_ms)
     return gg_mono_add(from, agent->lease_ms - margin_of(agent)).ms;
 }
 
-static void add_todo(struct gg_agent *agent, struct gg_attempt *attempt, unsigned what)
+static void add_todo(struct gg_worker *agent, struct gg_attempt *attempt, unsigned what)
 {
     attempt->todo_mask = (uint8_t)(attempt->todo_mask | what);
     if (!gg_list_linked(&attempt->todo)) {
@@ -125,7 +126,7 @@ static bool has_executor(const struct gg_attempt *attempt)
 }
 
 /* Begin to stop an attempt; what has not been started ends at once. */
-static void stop(struct gg_agent *agent, struct gg_attempt *attempt,
+static void stop(struct gg_worker *agent, struct gg_attempt *attempt,
                  enum gg_attempt_why why, uint64_t grace_ms)
 {
     if (attempt->state == GG_ATTEMPT_FINISHED) {
@@ -155,12 +156,12 @@ static void stop(struct gg_agent *agent, struct gg_attempt *attempt,
 
 /* ---- the connection ---- */
 
-void gg_agent_lost(struct gg_agent *agent)
+void gg_worker_lost(struct gg_worker *agent)
 {
-    if (agent->state != GG_AGENT_LEFT) {
-        agent->state = GG_AGENT_DOWN;
+    if (agent->state != GG_WORKER_LEFT) {
+        agent->state = GG_WORKER_DOWN;
     }
-    gg_outbox_reset(&agent->outbox, 0);
+    gg_postbag_reset(&agent->postbag, 0);
     agent->beat_count = 0;
     GG_LIST_EACH(&agent->attempts.in_hand, it)
     {
@@ -170,7 +171,7 @@ void gg_agent_lost(struct gg_agent *agent)
 
 /* The broker has dealt with all our messages up to `acked`: leases of what was listed
  * in heartbeats among them run from the newest of these. */
-static void on_acked(struct gg_agent *agent, uint64_t acked)
+static void on_acked(struct gg_worker *agent, uint64_t acked)
 {
     uint32_t seen = 0;
     while (seen < agent->beat_count && agent->beats[seen].sequence <= acked) {
@@ -201,7 +202,7 @@ static void on_acked(struct gg_agent *agent, uint64_t acked)
 }
 
 /* Say again all that the broker may not have. */
-static void restate(struct gg_agent *agent)
+static void restate(struct gg_worker *agent)
 {
     GG_LIST_EACH(&agent->attempts.in_hand, it)
     {
@@ -217,10 +218,10 @@ static void restate(struct gg_agent *agent)
     }
 }
 
-static enum gg_agent_news on_welcome(struct gg_agent *agent, struct gg_mono now,
-                                     const struct gg_welcome *welcome)
+static enum gg_worker_news on_welcome(struct gg_worker *agent, struct gg_mono now,
+                                      const struct gg_welcome *welcome)
 {
-    if (agent->state != GG_AGENT_HELLO_SENT) {
+    if (agent->state != GG_WORKER_HELLO_SENT) {
         return GG_NEWS_NONE;
     }
     agent->epoch = welcome->epoch;
@@ -234,26 +235,27 @@ static enum gg_agent_news on_welcome(struct gg_agent *agent, struct gg_mono now,
                   sizeof agent->agent_endpoint);
     gg_slice_copy(welcome->program, agent->broker_program,
                   sizeof agent->broker_program);
-    agent->state = GG_AGENT_UP;
+    agent->state = GG_WORKER_UP;
     on_acked(agent, 1); /* It answers the hello. */
     gg_say_heartbeat(agent, now);
     restate(agent);
     return GG_NEWS_WELCOME;
 }
 
-static enum gg_agent_news on_reset(struct gg_agent *agent, const struct gg_reset *reset)
+static enum gg_worker_news on_reset(struct gg_worker *agent,
+                                    const struct gg_reset *reset)
 {
     agent->reset_err = (enum gg_err)reset->error;
     agent->reset_retry_ms = reset->retry_ms;
     gg_slice_copy(reset->text, agent->reset_text, sizeof agent->reset_text);
-    gg_agent_lost(agent);
+    gg_worker_lost(agent);
     return GG_NEWS_RESET;
 }
 
 /* ---- assignments ---- */
 
 /* The built-in no-op: it succeeds at once, with its payload as result. */
-static void finish_echo(struct gg_agent *agent, struct gg_attempt *attempt,
+static void finish_echo(struct gg_worker *agent, struct gg_attempt *attempt,
                         struct gg_slice payload)
 {
     enum gg_outcome kind = GG_OUTCOME_SUCCEEDED;
@@ -275,14 +277,14 @@ static void finish_echo(struct gg_agent *agent, struct gg_attempt *attempt,
 }
 
 /* An attempt that cannot be begun here and now goes back; the broker knows best. */
-static void hand_back(struct gg_agent *agent, struct gg_attempt *attempt)
+static void hand_back(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     attempt->never_started = true;
     finish(agent, attempt, GG_OUTCOME_HANDED_BACK);
 }
 
 /* Is an older attempt of the same job still running here? Then it is to end first. */
-static bool older_runs(struct gg_agent *agent, uint64_t highest)
+static bool older_runs(struct gg_worker *agent, uint64_t highest)
 {
     struct gg_attempt *older = highest == 0
                                    ? NULL
@@ -295,7 +297,7 @@ static bool older_runs(struct gg_agent *agent, uint64_t highest)
 }
 
 /* An assignment that was met before. */
-static void on_repeated(struct gg_agent *agent, const struct gg_attempt *attempt)
+static void on_repeated(struct gg_worker *agent, const struct gg_attempt *attempt)
 {
     if (attempt->state == GG_ATTEMPT_FINISHED) {
         gg_say_outcome(agent, attempt);
@@ -304,7 +306,7 @@ static void on_repeated(struct gg_agent *agent, const struct gg_attempt *attempt
     }
 }
 
-static void begin(struct gg_agent *agent, struct gg_attempt *attempt,
+static void begin(struct gg_worker *agent, struct gg_attempt *attempt,
                   struct gg_mono now, const struct gg_assign *assign)
 {
     struct gg_mono base = {agent->base_ms};
@@ -329,7 +331,7 @@ static void begin(struct gg_agent *agent, struct gg_attempt *attempt,
     gg_list_push_back(&agent->line, &attempt->line);
 }
 
-static void on_assign(struct gg_agent *agent, struct gg_mono now,
+static void on_assign(struct gg_worker *agent, struct gg_mono now,
                       const struct gg_assign *assign)
 {
     const struct gg_attempt *known = gg_attempts_find(&agent->attempts, assign->fence);
@@ -362,7 +364,7 @@ static void on_assign(struct gg_agent *agent, struct gg_mono now,
     begin(agent, attempt, now, assign);
 }
 
-static void on_stop(struct gg_agent *agent, const struct gg_stop_info *order)
+static void on_stop(struct gg_worker *agent, const struct gg_stop_info *order)
 {
     static const enum gg_attempt_why whys[] = {
         [GG_STOP_CANCELLED] = GG_WHY_STOP_CANCELLED,
@@ -395,13 +397,13 @@ static void on_stop(struct gg_agent *agent, const struct gg_stop_info *order)
     }
 }
 
-static void forget(struct gg_agent *agent, struct gg_attempt *attempt)
+static void forget(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     agent->pools[attempt->pool].in_hand--;
     gg_attempts_release(&agent->attempts, attempt);
 }
 
-static void on_confirm(struct gg_agent *agent, uint64_t fence)
+static void on_confirm(struct gg_worker *agent, uint64_t fence)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
     if (attempt == NULL) {
@@ -413,8 +415,8 @@ static void on_confirm(struct gg_agent *agent, uint64_t fence)
 }
 
 /* A refusal. Of an outcome: it will not be taken a second time either. */
-static enum gg_agent_news on_error(struct gg_agent *agent, uint64_t request,
-                                   const struct gg_error *error)
+static enum gg_worker_news on_error(struct gg_worker *agent, uint64_t request,
+                                    const struct gg_error *error)
 {
     agent->error_err = (enum gg_err)error->error;
     gg_slice_copy(error->text, agent->error_text, sizeof agent->error_text);
@@ -427,8 +429,8 @@ static enum gg_agent_news on_error(struct gg_agent *agent, uint64_t request,
 /* ---- receiving ---- */
 
 /* Only routes. */
-static enum gg_agent_news on_command(struct gg_agent *agent, struct gg_mono now,
-                                     const struct gg_command *command)
+static enum gg_worker_news on_command(struct gg_worker *agent, struct gg_mono now,
+                                      const struct gg_command *command)
 {
     switch (command->code) {
     case GG_CMD_ASSIGN:
@@ -451,7 +453,7 @@ static enum gg_agent_news on_command(struct gg_agent *agent, struct gg_mono now,
         agent->reset_retry_ms = 0;
         gg_slice_copy(command->as.bye.text, agent->reset_text,
                       sizeof agent->reset_text);
-        gg_agent_lost(agent);
+        gg_worker_lost(agent);
         return GG_NEWS_RESET;
     default:
         return GG_NEWS_NONE; /* A heartbeat, or a command newer than we are. */
@@ -459,22 +461,22 @@ static enum gg_agent_news on_command(struct gg_agent *agent, struct gg_mono now,
 }
 
 /* Does this message belong here, next in line? */
-static bool is_expected(struct gg_agent *agent, const struct gg_header *header)
+static bool is_expected(struct gg_worker *agent, const struct gg_header *header)
 {
-    if (agent->state == GG_AGENT_DOWN || agent->state == GG_AGENT_LEFT ||
+    if (agent->state == GG_WORKER_DOWN || agent->state == GG_WORKER_LEFT ||
         header->session != agent->session) {
         return false;
     }
     return header->type == GG_MESSAGE_RESET || header->sequence > agent->received;
 }
 
-enum gg_agent_news gg_agent_receive(struct gg_agent *agent, struct gg_mono now,
-                                    struct gg_slice frame, struct gg_slice attachment)
+enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono now,
+                                      struct gg_slice frame, struct gg_slice attachment)
 {
     struct gg_message message;
     struct gg_command command;
     struct gg_fault fault;
-    enum gg_agent_news news = GG_NEWS_NONE;
+    enum gg_worker_news news = GG_NEWS_NONE;
     if (gg_message_open(frame, attachment, &message, &fault) != GG_OK ||
         !is_expected(agent, &message.header)) {
         return GG_NEWS_NONE;
@@ -486,7 +488,7 @@ enum gg_agent_news gg_agent_receive(struct gg_agent *agent, struct gg_mono now,
             agent->reset_retry_ms = 0;
             gg_slice_copy(gg_slice_text("messages of the broker are missing"),
                           agent->reset_text, sizeof agent->reset_text);
-            gg_agent_lost(agent);
+            gg_worker_lost(agent);
             return GG_NEWS_RESET;
         }
         agent->received = message.header.sequence;
@@ -497,39 +499,40 @@ enum gg_agent_news gg_agent_receive(struct gg_agent *agent, struct gg_mono now,
         if (fault.err != GG_OK) {
             continue;
         }
-        enum gg_agent_news one = on_command(agent, now, &command);
+        enum gg_worker_news one = on_command(agent, now, &command);
         news = one != GG_NEWS_NONE ? one : news;
-        if (agent->state == GG_AGENT_DOWN || agent->session != session) {
+        if (agent->state == GG_WORKER_DOWN || agent->session != session) {
             break;
         }
     }
     return news;
 }
 
-bool gg_agent_front(struct gg_agent *agent, struct gg_slice *out_frame,
-                    struct gg_slice *out_attachment)
+bool gg_worker_front(struct gg_worker *agent, struct gg_slice *out_frame,
+                     struct gg_slice *out_attachment)
 {
     GG_LIST_EACH(&agent->said, it)
     {
         gg_say_progress(agent, GG_CONTAINER(it, struct gg_attempt, said));
     }
-    return gg_outbox_front(&agent->outbox, agent->received, out_frame, out_attachment);
+    return gg_postbag_front(&agent->postbag, agent->received, out_frame,
+                            out_attachment);
 }
 
-void gg_agent_sent(struct gg_agent *agent)
+void gg_worker_sent(struct gg_worker *agent)
 {
-    gg_outbox_pop(&agent->outbox);
+    gg_postbag_pop(&agent->postbag);
 }
 
-bool gg_agent_is_silent(const struct gg_agent *agent, struct gg_mono now)
+bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now)
 {
-    return (agent->state == GG_AGENT_HELLO_SENT || agent->state == GG_AGENT_UP) &&
+    return (agent->state == GG_WORKER_HELLO_SENT || agent->state == GG_WORKER_UP) &&
            now.ms - agent->heard_ms > (int64_t)agent->dead_after_ms;
 }
 
 /* ---- attempts ---- */
 
-struct gg_attempt *gg_agent_next_start(struct gg_agent *agent, uint32_t pool)
+struct gg_attempt *gg_worker_next_start(struct gg_worker *agent, uint32_t pool)
 {
     GG_LIST_EACH(&agent->line, it)
     {
@@ -541,13 +544,13 @@ struct gg_attempt *gg_agent_next_start(struct gg_agent *agent, uint32_t pool)
     return NULL;
 }
 
-void gg_agent_starting(struct gg_agent *agent, struct gg_attempt *attempt)
+void gg_worker_starting(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     gg_list_remove(&attempt->line);
     gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_STARTING);
 }
 
-struct gg_attempt *gg_agent_next_todo(struct gg_agent *agent, unsigned *out_mask)
+struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_mask)
 {
     struct gg_link *link = gg_list_first(&agent->todo);
     if (link == NULL) {
@@ -560,7 +563,7 @@ struct gg_attempt *gg_agent_next_todo(struct gg_agent *agent, unsigned *out_mask
     return attempt;
 }
 
-void gg_agent_started(struct gg_agent *agent, struct gg_mono now, uint64_t fence)
+void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fence)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
     if (attempt == NULL || !has_executor(attempt) || attempt->started_ms != 0) {
@@ -582,7 +585,7 @@ static void replace_blob(struct gg_blob **blob_p, struct gg_slice bytes)
     *blob_p = bytes.len > 0 ? gg_blob_new(bytes) : NULL;
 }
 
-static void said_partial(struct gg_agent *agent, struct gg_attempt *attempt,
+static void said_partial(struct gg_worker *agent, struct gg_attempt *attempt,
                          struct gg_slice data)
 {
     struct gg_partial partial;
@@ -592,12 +595,12 @@ static void said_partial(struct gg_agent *agent, struct gg_attempt *attempt,
     partial.offset = attempt->work->partial_offset;
     partial.data = data;
     attempt->work->partial_offset += data.len;
-    if (agent->state == GG_AGENT_UP && gg_outbox_has_room(&agent->outbox)) {
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_PARTIAL, 0, &partial, NULL);
+    if (agent->state == GG_WORKER_UP && gg_postbag_has_room(&agent->postbag)) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_PARTIAL, 0, &partial, NULL);
     }
 }
 
-void gg_agent_said(struct gg_agent *agent, uint64_t fence, const struct gg_line *line)
+void gg_worker_said(struct gg_worker *agent, uint64_t fence, const struct gg_line *line)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
     if (attempt == NULL || attempt->work == NULL) {
@@ -626,8 +629,8 @@ void gg_agent_said(struct gg_agent *agent, uint64_t fence, const struct gg_line 
     GG_BUG("unknown kind of line");
 }
 
-void gg_agent_ended(struct gg_agent *agent, struct gg_mono now, uint64_t fence,
-                    const struct gg_ending *ending)
+void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence,
+                     const struct gg_ending *ending)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
     if (attempt == NULL || !has_executor(attempt)) {
@@ -655,7 +658,7 @@ void gg_agent_ended(struct gg_agent *agent, struct gg_mono now, uint64_t fence,
 }
 
 /* The attempt is over: keep its outcome and send it. */
-static void finish(struct gg_agent *agent, struct gg_attempt *attempt,
+static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
                    enum gg_outcome kind)
 {
     if (attempt->work != NULL && attempt->work->progress_is_new) {
@@ -672,7 +675,7 @@ static void finish(struct gg_agent *agent, struct gg_attempt *attempt,
 
 /* ---- time and will ---- */
 
-static void on_deadline(struct gg_agent *agent, struct gg_attempt *attempt,
+static void on_deadline(struct gg_worker *agent, struct gg_attempt *attempt,
                         struct gg_mono now)
 {
     if (attempt->lease_ms <= now.ms) {
@@ -684,7 +687,7 @@ static void on_deadline(struct gg_agent *agent, struct gg_attempt *attempt,
     }
 }
 
-static void stop_all(struct gg_agent *agent, uint64_t grace_ms)
+static void stop_all(struct gg_worker *agent, uint64_t grace_ms)
 {
     GG_LIST_EACH(&agent->attempts.in_hand, it)
     {
@@ -693,7 +696,7 @@ static void stop_all(struct gg_agent *agent, uint64_t grace_ms)
     }
 }
 
-void gg_agent_tick(struct gg_agent *agent, struct gg_mono now)
+void gg_worker_tick(struct gg_worker *agent, struct gg_mono now)
 {
     if (now.ms - agent->ticked_ms > (int64_t)(2 * agent->heartbeat_ms)) {
         agent->heard_ms = now.ms; /* We were stopped: the silence may be our own. */
@@ -714,22 +717,22 @@ void gg_agent_tick(struct gg_agent *agent, struct gg_mono now)
         stop_all(agent,
                  agent->grace_ms < DRAIN_KILL_MS ? agent->grace_ms : DRAIN_KILL_MS);
     }
-    if (agent->state == GG_AGENT_UP && agent->beat_at_ms <= now.ms) {
+    if (agent->state == GG_WORKER_UP && agent->beat_at_ms <= now.ms) {
         gg_say_heartbeat(agent, now);
     }
 }
 
-struct gg_mono gg_agent_next_wake(const struct gg_agent *agent)
+struct gg_mono gg_worker_next_wake(const struct gg_worker *agent)
 {
     const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
     int64_t at = node == NULL ? INT64_MAX : node->at;
     if (agent->draining && agent->drain_until_ms < at) {
         at = agent->drain_until_ms;
     }
-    if (agent->state == GG_AGENT_UP && agent->beat_at_ms < at) {
+    if (agent->state == GG_WORKER_UP && agent->beat_at_ms < at) {
         at = agent->beat_at_ms;
     }
-    if (agent->state == GG_AGENT_UP || agent->state == GG_AGENT_HELLO_SENT) {
+    if (agent->state == GG_WORKER_UP || agent->state == GG_WORKER_HELLO_SENT) {
         int64_t dead = agent->heard_ms + (int64_t)agent->dead_after_ms + 1;
         at = dead < at ? dead : at;
     }
@@ -737,7 +740,7 @@ struct gg_mono gg_agent_next_wake(const struct gg_agent *agent)
 }
 
 /* What waits for an executor of `pool` goes back. */
-static void hand_back_line(struct gg_agent *agent, uint32_t pool)
+static void hand_back_line(struct gg_worker *agent, uint32_t pool)
 {
     GG_LIST_EACH(&agent->line, it)
     {
@@ -748,8 +751,8 @@ static void hand_back_line(struct gg_agent *agent, uint32_t pool)
     }
 }
 
-void gg_agent_set_window(struct gg_agent *agent, struct gg_mono now, uint32_t pool,
-                         uint32_t slots)
+void gg_worker_set_window(struct gg_worker *agent, struct gg_mono now, uint32_t pool,
+                          uint32_t slots)
 {
     GG_ASSERT(pool < agent->config.pool_count);
     GG_ASSERT(slots <= agent->pools[pool].config.slots);
@@ -759,13 +762,13 @@ void gg_agent_set_window(struct gg_agent *agent, struct gg_mono now, uint32_t po
         if (slots == 0) {
             hand_back_line(agent, pool);
         }
-        if (agent->state == GG_AGENT_UP) {
+        if (agent->state == GG_WORKER_UP) {
             gg_say_heartbeat(agent, now);
         }
     }
 }
 
-void gg_agent_drain(struct gg_agent *agent, struct gg_mono now, uint64_t grace_ms)
+void gg_worker_drain(struct gg_worker *agent, struct gg_mono now, uint64_t grace_ms)
 {
     agent->draining = true;
     agent->drain_until_ms = gg_mono_add(now, grace_ms).ms;
@@ -776,21 +779,21 @@ void gg_agent_drain(struct gg_agent *agent, struct gg_mono now, uint64_t grace_m
         agent->drain_until_ms = INT64_MAX;
         stop_all(agent, 0);
     }
-    if (agent->state == GG_AGENT_UP) {
+    if (agent->state == GG_WORKER_UP) {
         gg_say_heartbeat(agent, now);
     }
 }
 
-bool gg_agent_is_drained(const struct gg_agent *agent)
+bool gg_worker_is_drained(const struct gg_worker *agent)
 {
     return agent->draining && agent->attempts.count == 0;
 }
 
-void gg_agent_bye(struct gg_agent *agent, const char *text)
+void gg_worker_bye(struct gg_worker *agent, const char *text)
 {
     struct gg_bye bye = {.text = gg_slice_text(text)};
-    if (agent->state == GG_AGENT_UP) {
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_BYE, 0, &bye, NULL);
-        agent->state = GG_AGENT_LEFT;
+    if (agent->state == GG_WORKER_UP) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_BYE, 0, &bye, NULL);
+        agent->state = GG_WORKER_LEFT;
     }
 }

@@ -7,16 +7,15 @@
  *    ▲                     │                  │
  *    └──── lost(), reset ──┴──────────────────┘
  *
+ * Called gg_worker in code: the broker has a struct gg_agent of its own.
+ *
  * Promises kept here:
  * - An outcome is kept, and sent in every session, until it is confirmed.
  * - An attempt whose lease could not be renewed is killed before the lease ends. Time
- * runs
- *   from the sending of the last heartbeat that the broker is known to have seen: that
- * is
- *   never later than what the broker counts from.
+ *   runs from the sending of the last heartbeat that the broker is known to have seen:
+ *   that is never later than what the broker counts from.
  * - No attempt is started under a fence that is not above the highest taken for its
- * job,
- *   none later than the broker allowed, none beyond the window, none while draining.
+ *   job, none later than the broker allowed, beyond the window, or while draining.
  */
 #ifndef GG_WORKER_AGENT_H
 #define GG_WORKER_AGENT_H
@@ -24,12 +23,12 @@
 #include "worker/attempts.h"
 #include "worker/exec/ending.h"
 #include "worker/exec/lines.h"
-#include "worker/outbox.h"
+#include "worker/postbag.h"
 
 enum { GG_BEATS_MAX = 64 };
 
 /* One pool as configured; the texts must outlive the agent. */
-struct gg_agent_pool {
+struct gg_worker_pool {
     uint32_t slots;
     struct gg_slice name;
     struct gg_slice realm; /* Empty: default. */
@@ -38,7 +37,7 @@ struct gg_agent_pool {
     bool echo; /* The built-in no-op: it succeeds at once with its payload. */
 };
 
-struct gg_agent_config {
+struct gg_worker_config {
     struct gg_slice name;
     struct gg_slice host;
     struct gg_slice program;
@@ -46,19 +45,19 @@ struct gg_agent_config {
     uint64_t incarnation;
     uint64_t margin_ms; /* Kill this long before a lease ends; 0: an eighth of it. */
     uint64_t seed;
-    const struct gg_agent_pool *pools; /* Copied. Numbered from 1 on the wire. */
+    const struct gg_worker_pool *pools; /* Copied. Numbered from 1 on the wire. */
     uint32_t pool_count;
 };
 
-enum gg_agent_state {
-    GG_AGENT_DOWN = 0,
-    GG_AGENT_HELLO_SENT,
-    GG_AGENT_UP,
-    GG_AGENT_LEFT,
+enum gg_worker_state {
+    GG_WORKER_DOWN = 0,
+    GG_WORKER_HELLO_SENT,
+    GG_WORKER_UP,
+    GG_WORKER_LEFT,
 };
 
 /* What the shell should know of a message. */
-enum gg_agent_news {
+enum gg_worker_news {
     GG_NEWS_NONE = 0,
     GG_NEWS_WELCOME, /* The session is open. */
     GG_NEWS_RESET,   /* It is not, or not any more: agent->reset_* say why. */
@@ -71,18 +70,18 @@ struct gg_beat {
 };
 
 struct gg_pool_now {
-    struct gg_agent_pool config;
+    struct gg_worker_pool config;
     uint32_t window;  /* Slots offered now. */
     uint32_t in_hand; /* Assigned and not yet confirmed. */
 };
 
 /* Read by the shell, written here only. */
-struct gg_agent {
-    enum gg_agent_state state;
-    struct gg_agent_config config;
+struct gg_worker {
+    enum gg_worker_state state;
+    struct gg_worker_config config;
     struct gg_pool_now *pools;
     struct gg_attempts attempts;
-    struct gg_outbox outbox;
+    struct gg_postbag postbag;
     struct gg_link line; /* Attempts that wait for an executor. */
     struct gg_link todo;
     struct gg_link said;
@@ -120,67 +119,69 @@ struct gg_agent {
     uint64_t dropped_count; /* Assignments there was no room for. */
 };
 
-/* GG_ERR_TOO_MANY: more than GG_AGENT_SLOTS_MAX slots in all. */
-GG_MUST_USE enum gg_err gg_agent_new(const struct gg_agent_config *config,
-                                     struct gg_agent **out_agent);
-void gg_agent_destroy(struct gg_agent **agent_p);
+/* GG_ERR_TOO_MANY: more than GG_WORKER_SLOTS_MAX slots in all. */
+GG_MUST_USE enum gg_err gg_worker_new(const struct gg_worker_config *config,
+                                      struct gg_worker **out_agent);
+void gg_worker_destroy(struct gg_worker **agent_p);
 
 /* ---- the connection ---- */
 
-/* There is a connection: open session number `session`, which must be new and random.
-void gg_agent_hello(struct gg_agent *agent, struct gg_now now, uint64_t session);
+/* There is a connection: open session number `session`, which is new and random. */
+void gg_worker_hello(struct gg_worker *agent, struct gg_now now, uint64_t session);
 
 /* The connection, or the session, is gone. Attempts go on. */
-void gg_agent_lost(struct gg_agent *agent);
+void gg_worker_lost(struct gg_worker *agent);
 
 /* A message has arrived; both slices are lent for the call. */
-enum gg_agent_news gg_agent_receive(struct gg_agent *agent, struct gg_mono now,
-                                    struct gg_slice frame, struct gg_slice attachment);
+enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono now,
+                                      struct gg_slice frame,
+                                      struct gg_slice attachment);
 
 /* The message to send next, valid until the next call; false when there is none. */
-bool gg_agent_front(struct gg_agent *agent, struct gg_slice *out_frame,
-                    struct gg_slice *out_attachment);
-void gg_agent_sent(struct gg_agent *agent);
+bool gg_worker_front(struct gg_worker *agent, struct gg_slice *out_frame,
+                     struct gg_slice *out_attachment);
+void gg_worker_sent(struct gg_worker *agent);
 
 /* The broker has been silent for longer than it may be. */
-bool gg_agent_is_silent(const struct gg_agent *agent, struct gg_mono now);
+bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now);
 
 /* ---- attempts ---- */
 
 /* The attempt of pool index `pool` that has waited longest for an executor; NULL none.
- * It stays in line until gg_agent_starting(). */
-struct gg_attempt *gg_agent_next_start(struct gg_agent *agent, uint32_t pool);
-void gg_agent_starting(struct gg_agent *agent, struct gg_attempt *attempt);
+ * It stays in line until gg_worker_starting(). */
+struct gg_attempt *gg_worker_next_start(struct gg_worker *agent, uint32_t pool);
+void gg_worker_starting(struct gg_worker *agent, struct gg_attempt *attempt);
 
-/* Something to do about an attempt, taken off the list; *out_mask has enum
- * gg_attempt_todo bits. NULL: nothing. */
-struct gg_attempt *gg_agent_next_todo(struct gg_agent *agent, unsigned *out_mask);
+/* Something to do about an attempt, taken off the list; *out_mask has bits of enum
+ * gg_attempt_todo. NULL: nothing. */
+struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_mask);
 
 /* What becomes of attempts; unknown fences are ignored. */
-void gg_agent_started(struct gg_agent *agent, struct gg_mono now, uint64_t fence);
-void gg_agent_said(struct gg_agent *agent, uint64_t fence, const struct gg_line *line);
-void gg_agent_ended(struct gg_agent *agent, struct gg_mono now, uint64_t fence,
-                    const struct gg_ending *ending);
+void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fence);
+void gg_worker_said(struct gg_worker *agent, uint64_t fence,
+                    const struct gg_line *line);
+void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence,
+                     const struct gg_ending *ending);
 
 /* ---- time and will ---- */
 
 /* Do what is due. */
-void gg_agent_tick(struct gg_agent *agent, struct gg_mono now);
+void gg_worker_tick(struct gg_worker *agent, struct gg_mono now);
 
-/* When to call gg_agent_tick() at the latest. */
-struct gg_mono gg_agent_next_wake(const struct gg_agent *agent);
+/* When to call gg_worker_tick() at the latest. */
+struct gg_mono gg_worker_next_wake(const struct gg_worker *agent);
 
 /* Offer `slots` in the pool from now on: at most its configured ones. */
-void gg_agent_set_window(struct gg_agent *agent, struct gg_mono now, uint32_t pool,
-                         uint32_t slots);
+void gg_worker_set_window(struct gg_worker *agent, struct gg_mono now, uint32_t pool,
+                          uint32_t slots);
 
 /* Take no new work, let run what runs for `grace_ms`, then stop it and hand it back. */
-void gg_agent_drain(struct gg_agent *agent, struct gg_mono now, uint64_t grace_ms);
+void gg_worker_drain(struct gg_worker *agent, struct gg_mono now, uint64_t grace_ms);
 
 /* Draining, and nothing is in hand any more. */
-bool gg_agent_is_drained(const struct gg_agent *agent);
+bool gg_worker_is_drained(const struct gg_worker *agent);
 
 /* End the session politely. */
-void gg_agent_bye(struct gg_agent *agent, const char *text);
+void gg_worker_bye(struct gg_worker *agent, const char *text);
 
 #endif

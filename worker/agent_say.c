@@ -4,21 +4,21 @@
 
 enum { RESERVE_BYTES = 2 << 20 };
 
-void gg_say_started(struct gg_agent *agent, const struct gg_attempt *attempt)
+void gg_say_started(struct gg_worker *agent, const struct gg_attempt *attempt)
 {
     struct gg_started started = {.id = attempt->id, .fence = attempt->fence};
-    if (agent->state == GG_AGENT_UP) {
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_STARTED, 0, &started, NULL);
+    if (agent->state == GG_WORKER_UP) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_STARTED, 0, &started, NULL);
     }
 }
 
-void gg_say_progress(struct gg_agent *agent, struct gg_attempt *attempt)
+void gg_say_progress(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     struct gg_work *work = attempt->work;
     struct gg_progress progress;
     gg_list_remove(&attempt->said);
     work->progress_is_new = false;
-    if (agent->state != GG_AGENT_UP || !gg_outbox_has_room(&agent->outbox)) {
+    if (agent->state != GG_WORKER_UP || !gg_postbag_has_room(&agent->postbag)) {
         return;
     }
     gg_record_default(GG_RECORD_PROGRESS, &progress);
@@ -26,22 +26,22 @@ void gg_say_progress(struct gg_agent *agent, struct gg_attempt *attempt)
     progress.fence = attempt->fence;
     progress.progress_ppm = work->progress_ppm;
     progress.progress_text = gg_blob_slice(work->progress_text);
-    (void)gg_outbox_add(&agent->outbox, GG_CMD_PROGRESS, 0, &progress, NULL);
+    (void)gg_postbag_add(&agent->postbag, GG_CMD_PROGRESS, 0, &progress, NULL);
 }
 
-void gg_say_checkpoint(struct gg_agent *agent, const struct gg_attempt *attempt)
+void gg_say_checkpoint(struct gg_worker *agent, const struct gg_attempt *attempt)
 {
     struct gg_checkpoint checkpoint = {
         .id = attempt->id,
         .fence = attempt->fence,
         .data = gg_blob_slice(attempt->work->stored_checkpoint),
     };
-    if (agent->state == GG_AGENT_UP) {
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_CHECKPOINT, 0, &checkpoint, NULL);
+    if (agent->state == GG_WORKER_UP) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_CHECKPOINT, 0, &checkpoint, NULL);
     }
 }
 
-void gg_say_outcome(struct gg_agent *agent, const struct gg_attempt *attempt)
+void gg_say_outcome(struct gg_worker *agent, const struct gg_attempt *attempt)
 {
     struct gg_outcome_info outcome = {
         .id = attempt->id,
@@ -58,15 +58,15 @@ void gg_say_outcome(struct gg_agent *agent, const struct gg_attempt *attempt)
                       ? gg_blob_slice(attempt->result)
                       : gg_slice_of(attempt->small, attempt->small_len),
     };
-    if (agent->state == GG_AGENT_UP) {
+    if (agent->state == GG_WORKER_UP) {
         /* The fence as the request's number: a refusal can then be told apart. */
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_OUTCOME, attempt->fence, &outcome,
-                            attempt->result);
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_OUTCOME, attempt->fence, &outcome,
+                             attempt->result);
     }
 }
 
 /* Hand back an assignment that there was no room to remember. */
-void gg_say_unkept(struct gg_agent *agent, const struct gg_id *id, uint64_t fence)
+void gg_say_unkept(struct gg_worker *agent, const struct gg_id *id, uint64_t fence)
 {
     struct gg_outcome_info outcome;
     gg_record_default(GG_RECORD_OUTCOME, &outcome);
@@ -74,12 +74,12 @@ void gg_say_unkept(struct gg_agent *agent, const struct gg_id *id, uint64_t fenc
     outcome.fence = fence;
     outcome.kind = GG_OUTCOME_HANDED_BACK;
     outcome.never_started = true;
-    if (agent->state == GG_AGENT_UP) {
-        (void)gg_outbox_add(&agent->outbox, GG_CMD_OUTCOME, fence, &outcome, NULL);
+    if (agent->state == GG_WORKER_UP) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_OUTCOME, fence, &outcome, NULL);
     }
 }
 
-static struct gg_list scratch_list(const struct gg_agent *agent, size_t from,
+static struct gg_list scratch_list(const struct gg_worker *agent, size_t from,
                                    uint32_t count)
 {
     return (struct gg_list){
@@ -88,7 +88,7 @@ static struct gg_list scratch_list(const struct gg_agent *agent, size_t from,
 }
 
 /* Pack the pools with their windows; with what they are in a hello. */
-static void write_pools(struct gg_agent *agent, bool in_full, const size_t *texts)
+static void write_pools(struct gg_worker *agent, bool in_full, const size_t *texts)
 {
     for (uint32_t i = 0; i < agent->config.pool_count; i++) {
         const struct gg_pool_now *pool = &agent->pools[i];
@@ -107,7 +107,7 @@ static void write_pools(struct gg_agent *agent, bool in_full, const size_t *text
     }
 }
 
-void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now)
+void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now)
 {
     struct gg_heartbeat beat;
     uint32_t held = 0;
@@ -128,7 +128,8 @@ void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now)
     if (agent->scratch.failed) {
         return; /* No memory: the next one may go. */
     }
-    uint64_t sequence = gg_outbox_add(&agent->outbox, GG_CMD_HEARTBEAT, 0, &beat, NULL);
+    uint64_t sequence = gg_postbag_add(&agent->postbag, GG_CMD_HEARTBEAT, 0, &beat,
+                                       NULL);
     GG_LIST_EACH(&agent->attempts.in_hand, at)
     {
         struct gg_attempt *attempt = GG_CONTAINER(at, struct gg_attempt, link);
@@ -144,7 +145,7 @@ void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now)
                                                          .sent_ms = now.ms};
 }
 
-static bool write_hello(struct gg_agent *agent, struct gg_hello *hello)
+static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
 {
     size_t texts[GG_POOLS_MAX + 1];
     uint32_t held = 0;
@@ -183,13 +184,13 @@ static bool write_hello(struct gg_agent *agent, struct gg_hello *hello)
     return !agent->scratch.failed;
 }
 
-void gg_agent_hello(struct gg_agent *agent, struct gg_now now, uint64_t session)
+void gg_worker_hello(struct gg_worker *agent, struct gg_now now, uint64_t session)
 {
     GG_ASSERT(session != 0);
 
     struct gg_hello hello;
     gg_record_default(GG_RECORD_HELLO, &hello);
-    gg_outbox_reset(&agent->outbox, session);
+    gg_postbag_reset(&agent->postbag, session);
     hello.version_min = GG_PROTOCOL_VERSION;
     hello.version_max = GG_PROTOCOL_VERSION;
     hello.kind = GG_PEER_AGENT;
@@ -202,11 +203,11 @@ void gg_agent_hello(struct gg_agent *agent, struct gg_now now, uint64_t session)
     hello.now_at = (uint64_t)now.wall.ms;
     hello.draining = agent->draining;
     if (!write_hello(agent, &hello)) {
-        agent->state = GG_AGENT_DOWN;
+        agent->state = GG_WORKER_DOWN;
         return;
     }
-    (void)gg_outbox_add(&agent->outbox, GG_CMD_HELLO, 0, &hello, NULL);
-    agent->state = GG_AGENT_HELLO_SENT;
+    (void)gg_postbag_add(&agent->postbag, GG_CMD_HELLO, 0, &hello, NULL);
+    agent->state = GG_WORKER_HELLO_SENT;
     agent->session = session;
     agent->received = 0;
     agent->heard_ms = now.mono.ms;

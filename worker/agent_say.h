@@ -6,15 +6,15 @@
 
 #include "worker/agent.h"
 
-void gg_say_started(struct gg_agent *agent, const struct gg_attempt *attempt);
-void gg_say_progress(struct gg_agent *agent, struct gg_attempt *attempt);
-void gg_say_checkpoint(struct gg_agent *agent, const struct gg_attempt *attempt);
-void gg_say_outcome(struct gg_agent *agent, const struct gg_attempt *attempt);
+void gg_say_started(struct gg_worker *agent, const struct gg_attempt *attempt);
+void gg_say_progress(struct gg_worker *agent, struct gg_attempt *attempt);
+void gg_say_checkpoint(struct gg_worker *agent, const struct gg_attempt *attempt);
+void gg_say_outcome(struct gg_worker *agent, const struct gg_attempt *attempt);
 
 /* Hand back an assignment that there was no room to remember. */
-void gg_say_unkept(struct gg_agent *agent, const struct gg_id *id, uint64_t fence);
+void gg_say_unkept(struct gg_worker *agent, const struct gg_id *id, uint64_t fence);
 
 /* Windows and leases, in full; from its sending the leases will run. */
-void gg_say_heartbeat(struct gg_agent *agent, struct gg_mono now);
+void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now);
 
 #endif

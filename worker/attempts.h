@@ -1,5 +1,4 @@
-/* attempts.h - the attempts an agent has in hand, and what it remembers of others.
- * Pure.
+/* attempts.h - attempts an agent has in hand, and what it remembers of others. Pure.
  *
  *   FREE ─take─▶ ASSIGNED ─▶ STARTING ─▶ RUNNING ─▶ STOPPING
  *                   │            │          │           │
@@ -21,7 +20,7 @@
 
 enum {
     /* All attempts in hand must fit one hello: 9 values each of GG_WIRE_NODES_MAX. */
-    GG_AGENT_SLOTS_MAX = 7000,
+    GG_WORKER_SLOTS_MAX = 7000,
     GG_ATTEMPT_SMALL_BYTES =
         128, /* A result of this size needs no memory of its own. */
 };
@@ -110,12 +109,11 @@ struct gg_attempt {
     uint8_t small[GG_ATTEMPT_SMALL_BYTES];
 };
 
-/* Highest fence taken for each of the jobs met last: sets of a few, oldest fence out.
+/* Highest fence taken for one of the jobs met last: sets of a few, oldest fence out. */
 struct gg_memory {
     struct gg_id id;
     uint64_t fence; /* 0: empty. */
-}
-;
+};
 
 struct gg_attempts {
     struct gg_attempt *places;

@@ -55,7 +55,7 @@ static void set_down(struct gg_contact *contact, struct gg_mono now)
 /* Throw the socket away and make a new one, to the broker as configured, in a while. */
 static void rebuild(struct gg_contact *contact, struct gg_mono now)
 {
-    gg_agent_lost(contact->agent);
+    gg_worker_lost(contact->agent);
     gg_socket_close(&contact->socket);
     contact->redirected = false;
     contact->open_at_ms = gg_mono_add(now, next_backoff(contact)).ms;
@@ -70,7 +70,7 @@ static enum gg_err open_socket(struct gg_contact *contact, const char *endpoint,
 
 enum gg_err gg_contact_init(struct gg_contact *contact,
                             const struct gg_worker_settings *settings,
-                            const struct gg_worker_keys *keys, struct gg_agent *agent,
+                            const struct gg_worker_keys *keys, struct gg_worker *agent,
                             char *why, size_t room)
 {
     struct gg_mono now = gg_mono_now();
@@ -115,10 +115,10 @@ static void on_events(struct gg_contact *contact, unsigned events, struct gg_mon
         return;
     }
     if ((events & GG_SOCKET_DISCONNECTED) != 0 &&
-        contact->agent->state != GG_AGENT_DOWN) {
+        contact->agent->state != GG_WORKER_DOWN) {
         bool was_up = contact->is_up;
         set_down(contact, now);
-        gg_agent_lost(contact->agent);
+        gg_worker_lost(contact->agent);
         contact->hello_at_ms = now.ms;
         if (was_up) {
             say(contact, CAUSE_LOST, "disconnected", "the connection was closed");
@@ -132,7 +132,7 @@ static void say_hello(struct gg_contact *contact, struct gg_now now)
     while (session == 0) {
         session = gg_rng_next(&contact->rng);
     }
-    gg_agent_hello(contact->agent, now, session);
+    gg_worker_hello(contact->agent, now, session);
 }
 
 void gg_contact_turn(struct gg_contact *contact, struct gg_now now)
@@ -147,7 +147,7 @@ void gg_contact_turn(struct gg_contact *contact, struct gg_now now)
         }
     }
     on_events(contact, gg_socket_events(&contact->socket), now.mono);
-    if (contact->socket.socket != NULL && contact->agent->state == GG_AGENT_DOWN &&
+    if (contact->socket.socket != NULL && contact->agent->state == GG_WORKER_DOWN &&
         contact->hello_at_ms <= now.mono.ms &&
         gg_socket_is_writable(&contact->socket)) {
         say_hello(contact, now);
@@ -167,7 +167,7 @@ static bool follow(struct gg_contact *contact, struct gg_mono now)
         strcmp(target, contact->socket.endpoint) == 0) {
         return false;
     }
-    gg_agent_lost(contact->agent);
+    gg_worker_lost(contact->agent);
     gg_socket_close(&contact->socket);
     if (open_socket(contact, target, now) != GG_OK) {
         contact->open_at_ms = gg_mono_add(now, next_backoff(contact)).ms;
@@ -192,7 +192,7 @@ static void on_welcome(struct gg_contact *contact, struct gg_mono now)
 
 static void on_reset(struct gg_contact *contact, struct gg_mono now)
 {
-    const struct gg_agent *agent = contact->agent;
+    const struct gg_worker *agent = contact->agent;
     uint64_t wait_ms = next_backoff(contact);
     bool was_up = contact->is_up;
     set_down(contact, now);
@@ -215,7 +215,7 @@ static void on_reset(struct gg_contact *contact, struct gg_mono now)
 }
 
 void gg_contact_news(struct gg_contact *contact, struct gg_mono now,
-                     enum gg_agent_news news)
+                     enum gg_worker_news news)
 {
     switch (news) {
     case GG_NEWS_NONE:
@@ -236,7 +236,7 @@ void gg_contact_news(struct gg_contact *contact, struct gg_mono now,
 void gg_contact_judge(struct gg_contact *contact, struct gg_mono now)
 {
     int64_t down_ms = now.ms - contact->down_since_ms;
-    if (gg_agent_is_silent(contact->agent, now)) {
+    if (gg_worker_is_silent(contact->agent, now)) {
         bool was_up = contact->is_up;
         set_down(contact, now);
         say(contact, was_up ? CAUSE_LOST : CAUSE_NO_GANGER,
@@ -251,7 +251,7 @@ void gg_contact_judge(struct gg_contact *contact, struct gg_mono now)
         say(contact, CAUSE_UNREACHABLE, "unreachable",
             "no connection yet; trying on until there is one");
     }
-    if (contact->redirected && contact->agent->state == GG_AGENT_DOWN &&
+    if (contact->redirected && contact->agent->state == GG_WORKER_DOWN &&
         contact->socket.socket != NULL &&
         down_ms > (int64_t)contact->agent->dead_after_ms &&
         now.ms - contact->hello_at_ms > (int64_t)contact->agent->dead_after_ms) {
@@ -261,7 +261,7 @@ void gg_contact_judge(struct gg_contact *contact, struct gg_mono now)
 
 bool gg_contact_wants_out(const struct gg_contact *contact)
 {
-    return contact->socket.blocked || (contact->agent->state == GG_AGENT_DOWN &&
+    return contact->socket.blocked || (contact->agent->state == GG_WORKER_DOWN &&
                                        contact->hello_at_ms <= gg_mono_now().ms);
 }
 
@@ -270,7 +270,7 @@ struct gg_mono gg_contact_next_wake(const struct gg_contact *contact)
     int64_t at = INT64_MAX;
     if (contact->socket.socket == NULL) {
         at = contact->open_at_ms;
-    } else if (contact->agent->state == GG_AGENT_DOWN) {
+    } else if (contact->agent->state == GG_WORKER_DOWN) {
         int64_t now = gg_mono_now().ms;
         if (contact->hello_at_ms > now) {
             at = contact->hello_at_ms;

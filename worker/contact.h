@@ -18,7 +18,7 @@
 
 struct gg_contact {
     const struct gg_worker_settings *settings;
-    struct gg_agent *agent; /* Lent. */
+    struct gg_worker *agent; /* Lent. */
     struct gg_socket socket;
     struct gg_rng rng;
     bool redirected;       /* Connected to what a welcome named. */
@@ -34,7 +34,8 @@ struct gg_contact {
 GG_MUST_USE enum gg_err gg_contact_init(struct gg_contact *contact,
                                         const struct gg_worker_settings *settings,
                                         const struct gg_worker_keys *keys,
-                                        struct gg_agent *agent, char *why, size_t room);
+                                        struct gg_worker *agent, char *why,
+                                        size_t room);
 void gg_contact_fini(struct gg_contact *contact);
 
 /* Connect, or say hello, where it is time to. Before the socket is read. */
@@ -42,7 +43,7 @@ void gg_contact_turn(struct gg_contact *contact, struct gg_now now);
 
 /* What the agent made of a message. */
 void gg_contact_news(struct gg_contact *contact, struct gg_mono now,
-                     enum gg_agent_news news);
+                     enum gg_worker_news news);
 
 /* Give a silent broker up. After the socket has been read. */
 void gg_contact_judge(struct gg_contact *contact, struct gg_mono now);

@@ -36,9 +36,9 @@ struct io {
     const struct gg_worker_settings *settings;
     struct gg_worker_keys keys;
     struct gg_poller poller;
-    struct gg_watch signals;
+    struct gg_listener signals;
     struct gg_keeper_client keeper;
-    struct gg_agent *agent;
+    struct gg_worker *agent;
     struct gg_staff staff;
     struct gg_contact contact;
     int lock_fd;
@@ -66,18 +66,18 @@ static void on_term(struct io *io)
         gg_log(GG_LOG_INFO, "draining", "jobs=%u grace_ms=%llu",
                io->agent->attempts.count, (unsigned long long)io->settings->grace_ms);
         tell_systemd("STOPPING=1");
-        gg_agent_drain(io->agent, now, io->settings->grace_ms);
+        gg_worker_drain(io->agent, now, io->settings->grace_ms);
         io->end_by_ms = gg_mono_add(now, io->settings->grace_ms + STOP_NOW_MS +
                                              io->agent->dead_after_ms)
                             .ms;
     } else if (io->terms_count == 2) {
         gg_log(GG_LOG_WARN, "stopping_now", "jobs=%u", io->agent->attempts.count);
-        gg_agent_drain(io->agent, now, 0);
+        gg_worker_drain(io->agent, now, 0);
         io->end_by_ms = gg_mono_add(now, STOP_NOW_MS).ms;
     }
 }
 
-static void on_signals(struct gg_watch *watch, uint32_t events)
+static void on_signals(struct gg_listener *watch, uint32_t events)
 {
     struct signalfd_siginfo info;
     (void)events;
@@ -103,8 +103,8 @@ static enum gg_err open_signals(struct io *io)
     if (fd < 0) {
         return GG_ERR_SYSTEM;
     }
-    io->signals = (struct gg_watch){.ready = on_signals, .ctx = io, .fd = -1};
-    return gg_watch_open(&io->poller, &io->signals, fd, EPOLLIN);
+    io->signals = (struct gg_listener){.ready = on_signals, .ctx = io, .fd = -1};
+    return gg_listener_open(&io->poller, &io->signals, fd, EPOLLIN);
 }
 
 /* ---- the turn ---- */
@@ -117,8 +117,8 @@ static void read_socket(struct io *io, struct gg_mono now)
             !gg_socket_receive(&io->contact.socket, &message)) {
             return;
         }
-        enum gg_agent_news news = gg_agent_receive(io->agent, now, message.frame,
-                                                   message.attachment);
+        enum gg_worker_news news = gg_worker_receive(io->agent, now, message.frame,
+                                                     message.attachment);
         gg_socket_release(&message);
         gg_contact_news(&io->contact, now, news);
     }
@@ -129,11 +129,11 @@ static void write_socket(struct io *io)
     struct gg_slice frame;
     struct gg_slice attachment;
     for (int i = 0; i < SENDS_A_TURN; i++) {
-        if (!gg_agent_front(io->agent, &frame, &attachment) ||
+        if (!gg_worker_front(io->agent, &frame, &attachment) ||
             !gg_socket_send(&io->contact.socket, frame, attachment)) {
             return;
         }
-        gg_agent_sent(io->agent);
+        gg_worker_sent(io->agent);
     }
 }
 
@@ -141,7 +141,7 @@ static void write_socket(struct io *io)
 static long wait_ms(const struct io *io)
 {
     int64_t now = gg_mono_now().ms;
-    int64_t at = gg_agent_next_wake(io->agent).ms;
+    int64_t at = gg_worker_next_wake(io->agent).ms;
     int64_t contact = gg_contact_next_wake(&io->contact).ms;
     struct gg_mono staff;
     at = contact < at ? contact : at;
@@ -174,7 +174,7 @@ static void wait_for_something(struct io *io)
 static bool is_over(const struct io *io, struct gg_mono now)
 {
     return io->terms_count > 0 &&
-           (gg_agent_is_drained(io->agent) || io->end_by_ms <= now.ms);
+           (gg_worker_is_drained(io->agent) || io->end_by_ms <= now.ms);
 }
 
 static void turn(struct io *io)
@@ -184,7 +184,7 @@ static void turn(struct io *io)
     struct gg_now now = gg_now();
     gg_contact_turn(&io->contact, now);
     read_socket(io, now.mono);
-    gg_agent_tick(io->agent, now.mono);
+    gg_worker_tick(io->agent, now.mono);
     gg_contact_judge(&io->contact, now.mono);
     gg_staff_turn(&io->staff, now);
     write_socket(io);
@@ -194,7 +194,7 @@ static void turn(struct io *io)
 static int leave(struct io *io)
 {
     uint32_t left = io->agent->attempts.count;
-    gg_agent_bye(io->agent, "the agent was told to end");
+    gg_worker_bye(io->agent, "the agent was told to end");
     write_socket(io);
     if (left > 0) {
         gg_log(GG_LOG_WARN, "left_behind",
@@ -235,7 +235,7 @@ static enum gg_err make_agent(struct io *io)
     const struct gg_worker_settings *settings = io->settings;
     struct gg_rng rng;
     gg_rng_seed(&rng);
-    struct gg_agent_pool pool = {
+    struct gg_worker_pool pool = {
         .slots = settings->slots,
         .name = gg_slice_text("main"),
         .realm = gg_slice_text(settings->realm),
@@ -243,7 +243,7 @@ static enum gg_err make_agent(struct io *io)
         .queue_count = settings->queue_count,
         .echo = settings->noop,
     };
-    struct gg_agent_config config = {
+    struct gg_worker_config config = {
         .name = gg_slice_text(settings->name),
         .host = gg_slice_text(settings->host),
         .program = gg_slice_text("ganger-worker " GG_VERSION),
@@ -254,7 +254,7 @@ static enum gg_err make_agent(struct io *io)
         .pools = &pool,
         .pool_count = 1,
     };
-    return gg_agent_new(&config, &io->agent);
+    return gg_worker_new(&config, &io->agent);
 }
 
 /* Everything up to the first turn, in order; false, with `why`, where it fails. */
@@ -307,8 +307,8 @@ static void end(struct io *io)
         }
         gg_staff_fini(&io->staff);
     }
-    gg_watch_close(&io->poller, &io->signals);
-    gg_agent_destroy(&io->agent);
+    gg_listener_close(&io->poller, &io->signals);
+    gg_worker_destroy(&io->agent);
     gg_poller_fini(&io->poller);
     if (io->lock_fd >= 0) {
         (void)close(io->lock_fd);

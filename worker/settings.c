@@ -37,14 +37,14 @@ static const struct argp_option options[] = {
     {"slots", OPTION_SLOTS, "N", 0, "Jobs at once (default: 1)", 0},
     {"name", OPTION_NAME, "NAME", 0, "Name of the agent (default: host and pid)", 0},
     {"realm", OPTION_REALM, "REALM", 0, "Realm of the queues (default: default)", 0},
-    {"broker", OPTION_BROKER, "ENDPOINT", 0, "Where the broker is (default: $GANGER_BROKER, else tcp://127.0.0.1:7440)", 0},
-    {"agent-endpoint", OPTION_AGENT_ENDPOINT, "ENDPOINT", 0, "Go straight to this endpoint for agents instead of asking the broker for it", 0},
+    {"broker", OPTION_BROKER, "ENDPOINT", 0, "Where the broker is (default: $GANGER_BROKER or tcp://127.0.0.1:7440)", 0},
+    {"agent-endpoint", OPTION_AGENT_ENDPOINT, "ENDPOINT", 0, "Go straight to this endpoint for agents", 0},
     {"key", OPTION_KEY, "FILE", 0, "Key pair, as `ganger key new' writes it (default: $GANGER_KEY_FILE)", 0},
     {"server-key", OPTION_SERVER_KEY, "Z85", 0, "The broker's public key (default: `server-key' in the key file)", 0},
     {"handler", OPTION_HANDLER, "FILE.so", 0, "Run jobs in this C handler instead of a command", 0},
     {"builtin", OPTION_BUILTIN, "NAME", 0, "Run jobs in a built-in handler: noop gives the payload back", 0},
     {"grace", OPTION_GRACE, "D", 0, "On TERM, let running jobs go on this long (default: 25s)", 0},
-    {"lease-margin", OPTION_MARGIN, "D", 0, "Kill a job this long before its lease ends (default: an eighth, at most 2s)", 0},
+    {"lease-margin", OPTION_MARGIN, "D", 0, "Kill a job this long before its lease ends (default: an eighth)", 0},
     {"verbose", OPTION_VERBOSE, NULL, 0, "Pass the jobs' standard error on, and log more", 0},
     {0},
 };
@@ -127,7 +127,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         add_queue(state, out, arg);
         break;
     case OPTION_SLOTS:
-        parse_number(state, "--slots", arg, GG_AGENT_SLOTS_MAX, &out->slots);
+        parse_number(state, "--slots", arg, GG_WORKER_SLOTS_MAX, &out->slots);
         break;
     case OPTION_NAME:
         (void)snprintf(out->name, sizeof out->name, "%s",

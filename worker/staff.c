@@ -12,14 +12,14 @@ enum { RESTARTS_MAX = 3, RESTARTS_MS = 5000, POOL = 0 };
 static void on_started(void *ctx, uint64_t fence)
 {
     struct gg_staff *staff = ctx;
-    gg_agent_started(staff->agent, gg_mono_now(), fence);
+    gg_worker_started(staff->agent, gg_mono_now(), fence);
     gg_sup_start_worked(&staff->sup);
 }
 
 static void on_said(void *ctx, uint64_t fence, const struct gg_line *line)
 {
     struct gg_staff *staff = ctx;
-    gg_agent_said(staff->agent, fence, line);
+    gg_worker_said(staff->agent, fence, line);
 }
 
 static void on_ended(void *ctx, uint64_t fence, const struct gg_ending *ending)
@@ -31,7 +31,7 @@ static void on_ended(void *ctx, uint64_t fence, const struct gg_ending *ending)
         gg_log(GG_LOG_WARN, "not_started", "fence=%llu reason=\"%s\"",
                (unsigned long long)fence, ending->text);
     }
-    gg_agent_ended(staff->agent, now, fence, ending);
+    gg_worker_ended(staff->agent, now, fence, ending);
 }
 
 static void on_executor_ready(void *ctx, uint32_t index)
@@ -59,7 +59,7 @@ static void on_executor_died(void *ctx, uint32_t index, const char *reason)
 
 enum gg_err gg_staff_init(struct gg_staff *staff,
                           const struct gg_worker_settings *settings,
-                          struct gg_agent *agent, const struct gg_run_world *world)
+                          struct gg_worker *agent, const struct gg_run_world *world)
 {
     *staff = (struct gg_staff){.settings = settings, .agent = agent, .world = *world};
     staff->world.hooks = (struct gg_run_hooks){
@@ -126,7 +126,7 @@ static void begin_program(struct gg_staff *staff, struct gg_attempt *attempt,
     struct gg_run_spec spec = spec_of(staff, attempt, now);
     struct gg_program *program = NULL;
     struct gg_ending ending;
-    gg_agent_starting(staff->agent, attempt);
+    gg_worker_starting(staff->agent, attempt);
     if (gg_program_begin(&staff->world, (const char *const *)staff->settings->command,
                          &spec, &program, &ending) == GG_OK) {
         attempt->executor = program;
@@ -145,7 +145,7 @@ static bool begin_handler(struct gg_staff *staff, struct gg_attempt *attempt,
         return false;
     }
     struct gg_run_spec spec = spec_of(staff, attempt, now);
-    gg_agent_starting(staff->agent, attempt);
+    gg_worker_starting(staff->agent, attempt);
     attempt->executor = staff->executors[index];
     if (gg_executor_begin(staff->executors[index], &spec) != GG_OK) {
         struct gg_ending ending;
@@ -159,7 +159,7 @@ static bool begin_handler(struct gg_staff *staff, struct gg_attempt *attempt,
 static void begin_attempts(struct gg_staff *staff, struct gg_now now)
 {
     for (;;) {
-        struct gg_attempt *attempt = gg_agent_next_start(staff->agent, POOL);
+        struct gg_attempt *attempt = gg_worker_next_start(staff->agent, POOL);
         if (attempt == NULL) {
             return;
         }
@@ -177,8 +177,8 @@ static void do_todos(struct gg_staff *staff)
 {
     bool handler = staff->settings->handler != NULL;
     unsigned mask = 0;
-    for (struct gg_attempt *attempt = gg_agent_next_todo(staff->agent, &mask);
-         attempt != NULL; attempt = gg_agent_next_todo(staff->agent, &mask)) {
+    for (struct gg_attempt *attempt = gg_worker_next_todo(staff->agent, &mask);
+         attempt != NULL; attempt = gg_worker_next_todo(staff->agent, &mask)) {
         if (attempt->executor == NULL) {
             continue;
         }
@@ -207,7 +207,7 @@ static void set_window(struct gg_staff *staff, struct gg_mono now)
                       : "");
     }
     staff->was_closed = closed;
-    gg_agent_set_window(staff->agent, now, POOL, slots);
+    gg_worker_set_window(staff->agent, now, POOL, slots);
 }
 
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now)

@@ -14,7 +14,7 @@
 
 struct gg_staff {
     const struct gg_worker_settings *settings;
-    struct gg_agent *agent; /* Lent. */
+    struct gg_worker *agent; /* Lent. */
     struct gg_run_world world;
     struct gg_sup sup;
     struct gg_executor *
@@ -26,7 +26,7 @@ struct gg_staff {
 /* `world.hooks` is filled in here. */
 GG_MUST_USE enum gg_err gg_staff_init(struct gg_staff *staff,
                                       const struct gg_worker_settings *settings,
-                                      struct gg_agent *agent,
+                                      struct gg_worker *agent,
                                       const struct gg_run_world *world);
 void gg_staff_fini(struct gg_staff *staff);
 

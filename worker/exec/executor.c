@@ -25,8 +25,8 @@ struct gg_executor {
     struct gg_executor_hooks hooks;
     uint32_t index;
     struct gg_child child;
-    struct gg_watch socket;
-    struct gg_watch errors;
+    struct gg_listener socket;
+    struct gg_listener errors;
     struct gg_buf in;
     struct gg_buf out;
     size_t sent; /* Bytes of `out` that have left. */
@@ -39,8 +39,8 @@ struct gg_executor {
 
 static void destroy(struct gg_executor *executor)
 {
-    gg_watch_close(executor->world->poller, &executor->socket);
-    gg_watch_close(executor->world->poller, &executor->errors);
+    gg_listener_close(executor->world->poller, &executor->socket);
+    gg_listener_close(executor->world->poller, &executor->errors);
     gg_buf_fini(&executor->in);
     gg_buf_fini(&executor->out);
     free(executor);
@@ -67,8 +67,8 @@ static void flush(struct gg_executor *executor)
         gg_buf_clear(&executor->out);
         executor->sent = 0;
     }
-    gg_watch_change(executor->world->poller, &executor->socket,
-                    done ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    gg_listener_change(executor->world->poller, &executor->socket,
+                       done ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }
 
 /* Append one command as a message of its own. */
@@ -219,7 +219,7 @@ static bool take_messages(struct gg_executor *executor)
     return good;
 }
 
-static void on_socket(struct gg_watch *watch, uint32_t events)
+static void on_socket(struct gg_listener *watch, uint32_t events)
 {
     struct gg_executor *executor = watch->ctx;
     uint8_t piece[PIECE_BYTES];
@@ -232,14 +232,14 @@ static void on_socket(struct gg_watch *watch, uint32_t events)
             break;
         }
         if (got <= 0) { /* Its end is on its way from the keeper. */
-            gg_watch_close(executor->world->poller, watch);
+            gg_listener_close(executor->world->poller, watch);
             gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
             break;
         }
         gg_buf_append(&executor->in, piece, (size_t)got);
         if (executor->in.failed || !take_messages(executor)) {
             executor->broken = true;
-            gg_watch_close(executor->world->poller, watch);
+            gg_listener_close(executor->world->poller, watch);
             gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
             break;
         }
@@ -261,7 +261,7 @@ static void read_errors(struct gg_executor *executor, int reads)
             }
         }
         if (got == 0) {
-            gg_watch_close(executor->world->poller, &executor->errors);
+            gg_listener_close(executor->world->poller, &executor->errors);
         }
         if (got < (ssize_t)sizeof piece) {
             return;
@@ -269,7 +269,7 @@ static void read_errors(struct gg_executor *executor, int reads)
     }
 }
 
-static void on_errors(struct gg_watch *watch, uint32_t events)
+static void on_errors(struct gg_listener *watch, uint32_t events)
 {
     (void)events;
     read_errors(watch->ctx, TURN_READS_MAX);
@@ -336,9 +336,9 @@ static struct gg_executor *make(const struct gg_run_world *world,
         executor->hooks = *hooks;
         executor->index = index;
         executor->child = (struct gg_child){.on_report = on_report, .ctx = executor};
-        executor->socket = (struct gg_watch){
+        executor->socket = (struct gg_listener){
             .fd = -1, .ready = on_socket, .ctx = executor};
-        executor->errors = (struct gg_watch){
+        executor->errors = (struct gg_listener){
             .fd = -1, .ready = on_errors, .ctx = executor};
         gg_buf_init(&executor->in, MESSAGE_SPARE_BYTES);
         gg_buf_init(&executor->out, SIZE_MAX / 2);
@@ -365,10 +365,11 @@ enum gg_err gg_executor_start(const struct gg_run_world *world,
         struct gg_child_spec spec = {.folder = "",
                                      .arguments = arguments,
                                      .fds = {null, errors[1], errors[1], pair[1]}};
-        err = gg_watch_open(world->poller, &executor->socket, pair[0], EPOLLIN);
+        err = gg_listener_open(world->poller, &executor->socket, pair[0], EPOLLIN);
         pair[0] = -1;
         if (err == GG_OK) {
-            err = gg_watch_open(world->poller, &executor->errors, errors[0], EPOLLIN);
+            err = gg_listener_open(world->poller, &executor->errors, errors[0],
+                                   EPOLLIN);
             errors[0] = -1;
         }
         if (err == GG_OK) {

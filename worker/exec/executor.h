@@ -2,8 +2,7 @@
  *
  * It is our own program with a role argument, started by the keeper and exec'ed anew;
  * it loads the shared object and speaks over the socket at its descriptor 3: the same
- * messages as everywhere (common/codec.h), each behind four bytes of length,
- * big-endian.
+ * messages as everywhere (common/codec.h), each behind its length, 4 bytes big-endian.
  *
  *   to it    assign, stop
  *   from it  heartbeat (it can take work), progress, partial, checkpoint, outcome

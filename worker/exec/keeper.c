@@ -268,7 +268,7 @@ static char *next_text(struct parcel *parcel, size_t *at)
     return text;
 }
 
-/* The keeper's own environment with the variables of the parcel and the mark above it.
+/* The keeper's own environment with the variables of the parcel, and the mark. */
 static char **make_environment(char **added, size_t added_count, char *mark)
 {
     extern char **environ;
@@ -381,10 +381,10 @@ static void on_stop(struct child *child, const struct gg_keeper_order *order)
     if (order->signal != 0) {
         (void)kill(-child->pid, order->signal);
         (void)kill(-child->pid, SIGCONT); /* A stopped one would not hear it. */
-}
-if (child->kill_at_ms == 0 || kill_at < child->kill_at_ms) {
-    child->kill_at_ms = kill_at;
-}
+    }
+    if (child->kill_at_ms == 0 || kill_at < child->kill_at_ms) {
+        child->kill_at_ms = kill_at;
+    }
 }
 
 static void on_order(struct keeper *keeper, struct parcel *parcel)

@@ -87,7 +87,7 @@ static _Noreturn void become_keeper(int fd, int lock_fd, const char *temp_folder
     _exit(71);
 }
 
-static void on_readable(struct gg_watch *watch, uint32_t events);
+static void on_readable(struct gg_listener *watch, uint32_t events);
 
 static enum gg_err launch(struct gg_keeper_client *keeper)
 {
@@ -113,7 +113,7 @@ static enum gg_err launch(struct gg_keeper_client *keeper)
     keeper->starts_count++;
     keeper->watch.ready = on_readable;
     keeper->watch.ctx = keeper;
-    return gg_watch_open(keeper->poller, &keeper->watch, ends[0], EPOLLIN);
+    return gg_listener_open(keeper->poller, &keeper->watch, ends[0], EPOLLIN);
 }
 
 enum gg_err gg_keeper_start(struct gg_keeper_client *keeper, struct gg_poller *poller,
@@ -151,7 +151,7 @@ static void replace(struct gg_keeper_client *keeper)
 {
     gg_log(GG_LOG_ERROR, "keeper_lost", "pid=%d children=%zu", (int)keeper->pid,
            gg_map_count(&keeper->children));
-    gg_watch_close(keeper->poller, &keeper->watch);
+    gg_listener_close(keeper->poller, &keeper->watch);
     (void)kill(keeper->pid, SIGKILL);
     struct gg_map lost = keeper->children;
     keeper->children = (struct gg_map){0};
@@ -183,7 +183,7 @@ static void replace(struct gg_keeper_client *keeper)
 void gg_keeper_end(struct gg_keeper_client *keeper, uint64_t wait_ms)
 {
     struct gg_mono until = gg_mono_add(gg_mono_now(), wait_ms);
-    gg_watch_close(keeper->poller, &keeper->watch);
+    gg_listener_close(keeper->poller, &keeper->watch);
     while (keeper->pid > 0 && waitpid(keeper->pid, NULL, WNOHANG) == 0 &&
            !gg_mono_reached(until, gg_mono_now())) {
         (void)poll(NULL, 0, SWEEP_MS);
@@ -213,7 +213,7 @@ static void on_report(struct gg_keeper_client *keeper,
     child->on_report(child, report);
 }
 
-static void on_readable(struct gg_watch *watch, uint32_t events)
+static void on_readable(struct gg_listener *watch, uint32_t events)
 {
     enum { REPORTS_A_PASS = 256 };
     struct gg_keeper_client *keeper = watch->ctx;

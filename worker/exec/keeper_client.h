@@ -25,7 +25,7 @@ struct gg_child {
 
 struct gg_keeper_client {
     struct gg_poller *poller;
-    struct gg_watch watch;
+    struct gg_listener watch;
     pid_t pid;
     uint64_t next_number;
     struct gg_map children;

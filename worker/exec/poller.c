@@ -20,8 +20,8 @@ void gg_poller_fini(struct gg_poller *poller)
     }
 }
 
-enum gg_err gg_watch_open(struct gg_poller *poller, struct gg_watch *watch, int fd,
-                          uint32_t events)
+enum gg_err gg_listener_open(struct gg_poller *poller, struct gg_listener *watch,
+                             int fd, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = watch};
     watch->fd = fd;
@@ -34,7 +34,8 @@ enum gg_err gg_watch_open(struct gg_poller *poller, struct gg_watch *watch, int 
     return GG_OK;
 }
 
-void gg_watch_change(struct gg_poller *poller, struct gg_watch *watch, uint32_t events)
+void gg_listener_change(struct gg_poller *poller, struct gg_listener *watch,
+                        uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = watch};
     if (watch->fd >= 0 && watch->events != events) {
@@ -43,7 +44,7 @@ void gg_watch_change(struct gg_poller *poller, struct gg_watch *watch, uint32_t 
     }
 }
 
-void gg_watch_close(struct gg_poller *poller, struct gg_watch *watch)
+void gg_listener_close(struct gg_poller *poller, struct gg_listener *watch)
 {
     for (int i = 0; i < poller->batch_count; i++) {
         if (poller->batch[i] == watch) {

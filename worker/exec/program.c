@@ -27,7 +27,7 @@ struct gg_program {
     struct gg_child child;
     uint64_t fence;
     char name[64]; /* For texts: the program as it was asked for. */
-    struct gg_watch streams[STREAM_COUNT];
+    struct gg_listener streams[STREAM_COUNT];
     struct gg_blob *payload;
     size_t fed;
     struct gg_buf result;
@@ -44,7 +44,7 @@ struct gg_program {
 static void destroy(struct gg_program *program)
 {
     for (int i = 0; i < STREAM_COUNT; i++) {
-        gg_watch_close(program->world->poller, &program->streams[i]);
+        gg_listener_close(program->world->poller, &program->streams[i]);
     }
     gg_blob_unref(&program->payload);
     gg_buf_fini(&program->result);
@@ -132,14 +132,14 @@ static void take(struct gg_program *program, enum stream stream, struct gg_slice
 static void read_stream(struct gg_program *program, enum stream stream, int reads)
 {
     uint8_t piece[PIECE_BYTES];
-    struct gg_watch *watch = &program->streams[stream];
+    struct gg_listener *watch = &program->streams[stream];
     for (int i = 0; i < reads && watch->fd >= 0; i++) {
         ssize_t got = read(watch->fd, piece, sizeof piece);
         if (got > 0) {
             take(program, stream, gg_slice_of(piece, (size_t)got));
         }
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-            gg_watch_close(program->world->poller, watch);
+            gg_listener_close(program->world->poller, watch);
         }
         if (got < (ssize_t)sizeof piece) {
             return;
@@ -147,7 +147,7 @@ static void read_stream(struct gg_program *program, enum stream stream, int read
     }
 }
 
-static void on_stream(struct gg_watch *watch, uint32_t events)
+static void on_stream(struct gg_listener *watch, uint32_t events)
 {
     struct gg_program *program = watch->ctx;
     (void)events;
@@ -155,7 +155,7 @@ static void on_stream(struct gg_watch *watch, uint32_t events)
 }
 
 /* Standard input takes some: a reader that has gone is no fault. */
-static void on_input(struct gg_watch *watch, uint32_t events)
+static void on_input(struct gg_listener *watch, uint32_t events)
 {
     struct gg_program *program = watch->ctx;
     struct gg_slice payload = gg_blob_slice(program->payload);
@@ -174,7 +174,7 @@ static void on_input(struct gg_watch *watch, uint32_t events)
         }
         program->fed += (size_t)put;
     }
-    gg_watch_close(program->world->poller, watch);
+    gg_listener_close(program->world->poller, watch);
     gg_blob_unref(&program->payload);
 }
 
@@ -239,7 +239,7 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
 
 /* ---- its beginning ---- */
 
-/* The variables of an attempt, one after the other in `texts`, and where each begins.
+/* The variables of an attempt, one after the other in `texts`, and their beginnings. */
 struct environment {
     struct gg_buf texts;
     size_t starts[VARIABLES_MAX];
@@ -294,7 +294,7 @@ static bool make_environment(struct environment *env, const struct gg_run_spec *
     return !env->texts.failed;
 }
 
-/* A pipe whose `ours` end is ours: non-blocking and watched. The other goes to the job.
+/* A pipe whose `ours` end is ours: non-blocking and watched. The other is the job's. */
 static bool open_stream(struct gg_program *program, enum stream stream, int *out_theirs)
 {
     int ends[2];
@@ -304,15 +304,15 @@ static bool open_stream(struct gg_program *program, enum stream stream, int *out
     }
     int ours = input ? ends[1] : ends[0];
     *out_theirs = input ? ends[0] : ends[1];
-    struct gg_watch *watch = &program->streams[stream];
+    struct gg_listener *watch = &program->streams[stream];
     watch->ctx = program;
     watch->ready = input ? on_input : on_stream;
     if (fcntl(ours, F_SETFL, O_NONBLOCK) != 0) {
         (void)close(ours);
         return false;
     }
-    return gg_watch_open(program->world->poller, watch, ours,
-                         input ? EPOLLOUT : EPOLLIN) == GG_OK;
+    return gg_listener_open(program->world->poller, watch, ours,
+                            input ? EPOLLOUT : EPOLLIN) == GG_OK;
 }
 
 static enum gg_err start_child(struct gg_program *program, const char *const *arguments,
@@ -354,25 +354,25 @@ static struct gg_program *make(const struct gg_run_world *world,
         return NULL;
     }
     /* Not in one piece: the tail is large and needs no zeros. */
-program->world = world;
-program->child = (struct gg_child){.on_report = on_report, .ctx = program};
-program->fence = spec->fence;
-program->payload = spec->payload == NULL ? NULL : gg_blob_ref(spec->payload);
-program->fed = 0;
-program->result_too_large = false;
-program->result_bytes_max = spec->result_bytes_max;
-program->snoozed = false;
-program->snooze_ms = 0;
-program->warned = false;
-program->folder[0] = '\0';
-gg_buf_init(&program->result, (size_t)spec->result_bytes_max);
-gg_tail_clear(&program->tail);
-gg_lines_init(&program->lines);
-(void)snprintf(program->name, sizeof program->name, "%s", name);
-for (int i = 0; i < STREAM_COUNT; i++) {
-    program->streams[i] = (struct gg_watch){.fd = -1};
-}
-return program;
+    program->world = world;
+    program->child = (struct gg_child){.on_report = on_report, .ctx = program};
+    program->fence = spec->fence;
+    program->payload = spec->payload == NULL ? NULL : gg_blob_ref(spec->payload);
+    program->fed = 0;
+    program->result_too_large = false;
+    program->result_bytes_max = spec->result_bytes_max;
+    program->snoozed = false;
+    program->snooze_ms = 0;
+    program->warned = false;
+    program->folder[0] = '\0';
+    gg_buf_init(&program->result, (size_t)spec->result_bytes_max);
+    gg_tail_clear(&program->tail);
+    gg_lines_init(&program->lines);
+    (void)snprintf(program->name, sizeof program->name, "%s", name);
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        program->streams[i] = (struct gg_listener){.fd = -1};
+    }
+    return program;
 }
 
 enum gg_err gg_program_begin(const struct gg_run_world *world,

@@ -1,4 +1,4 @@
-#include "worker/outbox.h"
+#include "worker/postbag.h"
 
 #include <stdlib.h>
 
@@ -15,18 +15,18 @@ struct message {
     struct gg_blob *attachment;
 };
 
-static struct message *last_of(struct gg_outbox *outbox)
+static struct message *last_of(struct gg_postbag *postbag)
 {
-    return gg_list_empty(&outbox->messages)
+    return gg_list_empty(&postbag->messages)
                ? NULL
-               : GG_CONTAINER(outbox->messages.prev, struct message, link);
+               : GG_CONTAINER(postbag->messages.prev, struct message, link);
 }
 
-void gg_outbox_init(struct gg_outbox *outbox)
+void gg_postbag_init(struct gg_postbag *postbag)
 {
-    *outbox = (struct gg_outbox){.next_sequence = 1};
-    gg_list_init(&outbox->messages);
-    gg_list_init(&outbox->spare);
+    *postbag = (struct gg_postbag){.next_sequence = 1};
+    gg_list_init(&postbag->messages);
+    gg_list_init(&postbag->spare);
 }
 
 static void free_message(struct message *message)
@@ -38,96 +38,97 @@ static void free_message(struct message *message)
 }
 
 /* Keep the buffer for the next message, or free it where there are enough. */
-static void retire(struct gg_outbox *outbox, struct message *message)
+static void retire(struct gg_postbag *postbag, struct message *message)
 {
     size_t attached = gg_blob_slice(message->attachment).len;
-    outbox->bytes -= message->body.len + attached;
-    if (outbox->spare_count == SPARES_MAX) {
+    postbag->bytes -= message->body.len + attached;
+    if (postbag->spare_count == SPARES_MAX) {
         free_message(message);
         return;
     }
     gg_list_remove(&message->link);
     gg_blob_unref(&message->attachment);
-    gg_list_push_back(&outbox->spare, &message->link);
-    outbox->spare_count++;
+    gg_list_push_back(&postbag->spare, &message->link);
+    postbag->spare_count++;
 }
 
-void gg_outbox_fini(struct gg_outbox *outbox)
+void gg_postbag_fini(struct gg_postbag *postbag)
 {
-    GG_LIST_EACH(&outbox->messages, it)
+    GG_LIST_EACH(&postbag->messages, it)
     {
         free_message(GG_CONTAINER(it, struct message, link));
     }
-    GG_LIST_EACH(&outbox->spare, at)
+    GG_LIST_EACH(&postbag->spare, at)
     {
         free_message(GG_CONTAINER(at, struct message, link));
     }
 }
 
-void gg_outbox_reset(struct gg_outbox *outbox, uint64_t session)
+void gg_postbag_reset(struct gg_postbag *postbag, uint64_t session)
 {
-    GG_LIST_EACH(&outbox->messages, it)
+    GG_LIST_EACH(&postbag->messages, it)
     {
-        retire(outbox, GG_CONTAINER(it, struct message, link));
+        retire(postbag, GG_CONTAINER(it, struct message, link));
     }
-    outbox->session = session;
-    outbox->next_sequence = 1;
-    outbox->failed = false;
+    postbag->session = session;
+    postbag->next_sequence = 1;
+    postbag->failed = false;
 }
 
-static struct message *new_message(struct gg_outbox *outbox)
+static struct message *new_message(struct gg_postbag *postbag)
 {
     static const uint8_t prefix[GG_PREFIX_BYTES];
-    struct gg_link *spare = gg_list_first(&outbox->spare);
+    struct gg_link *spare = gg_list_first(&postbag->spare);
     struct message *message = NULL;
     if (spare != NULL) {
         message = GG_CONTAINER(spare, struct message, link);
         gg_list_remove(spare);
-        outbox->spare_count--;
+        postbag->spare_count--;
         gg_buf_clear(&message->body);
     } else {
         message = calloc(1, sizeof *message);
         if (message == NULL) {
             return NULL;
         }
-        gg_buf_init(&message->body, GG_OUTBOX_BYTES_MAX);
+        gg_buf_init(&message->body, GG_POSTBAG_BYTES_MAX);
     }
     message->count = 0;
     message->type = GG_MESSAGE_COMMANDS;
     gg_buf_append(&message->body, prefix, sizeof prefix);
-    message->sequence = outbox->next_sequence++;
-    outbox->bytes += message->body.len;
-    gg_list_push_back(&outbox->messages, &message->link);
+    message->sequence = postbag->next_sequence++;
+    postbag->bytes += message->body.len;
+    gg_list_push_back(&postbag->messages, &message->link);
     return message;
 }
 
 /* The message that the next command goes into. */
-static struct message *open_message(struct gg_outbox *outbox, enum gg_command_code code)
+static struct message *open_message(struct gg_postbag *postbag,
+                                    enum gg_command_code code)
 {
-    struct message *message = last_of(outbox);
+    struct message *message = last_of(postbag);
     bool full = message == NULL || message->type != GG_MESSAGE_COMMANDS ||
                 message->attachment != NULL || message->count == GG_COMMANDS_MAX ||
-                message->body.len >= GG_OUTBOX_MESSAGE_BYTES || code == GG_CMD_HELLO;
+                message->body.len >= GG_POSTBAG_MESSAGE_BYTES || code == GG_CMD_HELLO;
     if (!full) {
         return message;
     }
-    message = new_message(outbox);
+    message = new_message(postbag);
     if (message != NULL && code == GG_CMD_HELLO) {
         message->type = GG_MESSAGE_HELLO;
     }
     return message;
 }
 
-uint64_t gg_outbox_add(struct gg_outbox *outbox, enum gg_command_code code,
-                       uint64_t request, const void *record, struct gg_blob *blob)
+uint64_t gg_postbag_add(struct gg_postbag *postbag, enum gg_command_code code,
+                        uint64_t request, const void *record, struct gg_blob *blob)
 {
-    if (outbox->bytes > GG_OUTBOX_BYTES_MAX) {
-        outbox->failed = true;
+    if (postbag->bytes > GG_POSTBAG_BYTES_MAX) {
+        postbag->failed = true;
         return 0;
     }
-    struct message *message = open_message(outbox, code);
+    struct message *message = open_message(postbag, code);
     if (message == NULL) {
-        outbox->failed = true;
+        postbag->failed = true;
         return 0;
     }
     struct gg_slice lent = {0};
@@ -136,29 +137,29 @@ uint64_t gg_outbox_add(struct gg_outbox *outbox, enum gg_command_code code,
                      blob != NULL ? &lent : NULL);
     if (message->body.failed) {
         gg_buf_cut(&message->body, before);
-        outbox->failed = true;
+        postbag->failed = true;
         return 0;
     }
     message->count++;
-    outbox->bytes += message->body.len - before;
+    postbag->bytes += message->body.len - before;
     if (lent.data != NULL) {
         message->attachment = gg_blob_ref(blob);
-        outbox->bytes += blob->len;
+        postbag->bytes += blob->len;
     }
     return message->sequence;
 }
 
-bool gg_outbox_front(struct gg_outbox *outbox, uint64_t acked,
-                     struct gg_slice *out_frame, struct gg_slice *out_attachment)
+bool gg_postbag_front(struct gg_postbag *postbag, uint64_t acked,
+                      struct gg_slice *out_frame, struct gg_slice *out_attachment)
 {
-    struct gg_link *first = gg_list_first(&outbox->messages);
+    struct gg_link *first = gg_list_first(&postbag->messages);
     if (first == NULL) {
         return false;
     }
     struct message *message = GG_CONTAINER(first, struct message, link);
     struct gg_header header = {.version = GG_PROTOCOL_VERSION,
                                .type = message->type,
-                               .session = outbox->session,
+                               .session = postbag->session,
                                .sequence = message->sequence,
                                .acked = acked};
     gg_prefix_write(&header, message->count, message->body.data);
@@ -167,9 +168,9 @@ bool gg_outbox_front(struct gg_outbox *outbox, uint64_t acked,
     return true;
 }
 
-void gg_outbox_pop(struct gg_outbox *outbox)
+void gg_postbag_pop(struct gg_postbag *postbag)
 {
-    struct gg_link *first = gg_list_first(&outbox->messages);
+    struct gg_link *first = gg_list_first(&postbag->messages);
     GG_ASSERT(first != NULL);
-    retire(outbox, GG_CONTAINER(first, struct message, link));
+    retire(postbag, GG_CONTAINER(first, struct message, link));
 }
