@@ -187,8 +187,9 @@ static enum gg_err gather(const struct command_line *line,
     return err;
 }
 
-/* Larger than that of every broker before on this machine, without a file to keep it in:
- * 1/32 s since 2020. Two starts within 1/32 s would share it; a start takes longer. */
+/* Larger than that of every broker before on this machine, without a file to keep it
+ * in: 1/32 s since 2020. Two starts within 1/32 s would share it; a start takes longer.
+ */
 static uint64_t epoch_of_now(void)
 {
     const int64_t start_of_2020_ms = INT64_C(1577836800000);
@@ -249,7 +250,8 @@ static int serve(const struct gg_shell_config *config)
     return err == GG_OK ? 0 : gg_err_exit(err);
 }
 
-/* Before the first thread: libzmq's block all signals, the loop reads them by descriptor. */
+/* Before the first thread: libzmq's block all signals, the loop reads them by
+ * descriptor. */
 static void block_signals(void)
 {
     sigset_t set;

@@ -77,6 +77,8 @@ const struct gg_setting gg_broker_settings_table[] = {
      "Attempts in hand of one agent, whatever windows it states."},
     {"partial_bytes_max", GG_SETTING_BYTES, "64K", 0, GIB, BOUND(partial_bytes_max),
      "Partial output kept of a running job."},
+    {"requests_max", GG_SETTING_NUMBER, "65536", 1, COUNT_MAX, BOUND(requests_max),
+     "Requests of one client in flight."},
     {"subscriptions_max", GG_SETTING_NUMBER, "256", 0, 1000000, BOUND(subscriptions_max),
      "Event subscriptions at once."},
 

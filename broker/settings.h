@@ -1,7 +1,8 @@
 /* settings.h - what an operator can set: one table, one row a setting.
  *
- * The file, `--set`, `--help` and deploy/config/gangerd.conf all come from the table. To
- * add a setting: a member, a row with a sentence, a line in tests/unit/test_settings.c.
+ * The file, `--set`, `--help` and deploy/config/gangerd.conf all come from the table.
+ * To add a setting: a member, a row with a sentence, a line in
+ * tests/unit/test_settings.c.
  */
 #ifndef GG_BROKER_SETTINGS_H
 #define GG_BROKER_SETTINGS_H
@@ -32,8 +33,9 @@ struct gg_broker_settings {
 
 extern const struct gg_setting gg_broker_settings_table[];
 
-/* Translate into what the shell takes; lent by `settings` and, for the lists of addresses,
- * cut up in place. GG_ERR_CONFIG: two settings contradict each other; *out_fault. */
+/* Translate into what the shell takes; lent by `settings` and, for the lists of
+ * addresses, cut up in place. GG_ERR_CONFIG: two settings contradict each other;
+ * *out_fault. */
 GG_MUST_USE enum gg_err gg_broker_settings_apply(struct gg_broker_settings *settings,
                                                  struct gg_shell_config *out_config,
                                                  struct gg_settings_fault *out_fault);

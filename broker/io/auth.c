@@ -101,7 +101,7 @@ static struct verdict judge(const struct gg_auth *auth, const struct gg_keys *ke
         !frame_is(&frames[DOMAIN], GG_DOMAIN_AGENT)) {
         return refuse("400", "unknown domain");
     }
-    if (atomic_load(&auth->connections) >= auth->connections_max) {
+    if (atomic_load(&auth->connections) > auth->connections_max) {
         return refuse("300", "too many connections");
     }
     if (auth->keys_required) {

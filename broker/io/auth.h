@@ -1,9 +1,9 @@
 /* auth.h - who may connect: our own ZAP handler, in a thread of its own.
  *
  * libzmq asks it at each handshake (https://rfc.zeromq.org/spec/27/). It answers from a
- * table that is swapped whole: 200 with the key's name as User-Id, 300 "not now" beyond a
- * cap (the peer tries again by itself), 400 "never" for what no later try will change.
- * Without keys it admits peers without keys, and only where it was told to.
+ * table that is swapped whole: 200 with the key's name as User-Id, 300 "not now" beyond
+ * a cap (the peer tries again by itself), 400 "never" for what no later try will
+ * change. Without keys it admits peers without keys, and only where it was told to.
  */
 #ifndef GG_BROKER_IO_AUTH_H
 #define GG_BROKER_IO_AUTH_H
@@ -32,8 +32,8 @@ struct gg_auth_config {
     uint32_t key_sessions_max;
 };
 
-/* Start the thread. Call it before any socket is bound, and gg_auth_stop() after they are
- * closed. GG_ERR_SYSTEM or GG_ERR_NO_MEMORY: *out_auth is untouched. */
+/* Start the thread. Call it before any socket is bound, and gg_auth_stop() after they
+ * are closed. GG_ERR_SYSTEM or GG_ERR_NO_MEMORY: *out_auth is untouched. */
 GG_MUST_USE enum gg_err gg_auth_start(const struct gg_auth_config *config,
                                       struct gg_auth **out_auth);
 

@@ -1,10 +1,10 @@
 /* connections.h - which descriptors are connected, and who speaks through them.
  *
- * Fed by the socket monitors. A hint, never the truth: an event may come before the last
- * messages of its connection are read, and numbers of descriptors are used again. What
- * it gives: a closed connection ends its session at once instead of after a silence; a
- * peer can be cut off (shutdown of its descriptor: libzmq has no other way); a connection
- * that never says hello is noticed; connections are counted and capped.
+ * Fed by the socket monitors. A hint, never the truth: an event may come before the
+ * last messages of its connection are read, and numbers of descriptors are used again.
+ * What it gives: a closed connection ends its session at once instead of after a
+ * silence; a peer can be cut off (shutdown of its descriptor: libzmq has no other way);
+ * a connection that never says hello is noticed; connections are counted and capped.
  */
 #ifndef GG_BROKER_IO_CONNECTIONS_H
 #define GG_BROKER_IO_CONNECTIONS_H
@@ -38,8 +38,8 @@ void gg_connections_fini(struct gg_connections *connections);
 bool gg_connections_opened(struct gg_connections *connections,
                            enum gg_endpoint endpoint, int fd, struct gg_mono now);
 
-/* A connection is closed. Returns what it was, lent until the next call, or NULL when it
- * was not known. */
+/* A connection is closed. Returns what it was, lent until the next call, or NULL when
+ * it was not known. */
 const struct gg_connection *gg_connections_closed(struct gg_connections *connections,
                                                   enum gg_endpoint endpoint, int fd);
 

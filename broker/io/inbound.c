@@ -99,24 +99,10 @@ static void give_receipts(struct gg_shell *shell, struct gg_peer *peer, uint64_t
 static bool on_command(struct gg_shell *shell, struct gg_peer *peer,
                        const struct gg_command *command)
 {
-    struct gg_fault fault = {.request = command->request};
     gg_metrics_add(&shell->metrics, GG_METRIC_COMMANDS_IN, 1);
     if (command->code == GG_CMD_BYE) {
         gg_shell_end(shell, peer, true);
         return false;
-    }
-    unsigned sender = peer->agent ? GG_FROM_AGENT : GG_FROM_CLIENT;
-    if ((gg_command_type_of(command->code)->senders & sender) == 0) {
-        fault.err = GG_ERR_NOT_ALLOWED;
-        fault.what = "a peer of this kind does not send that command";
-        gg_shell_refuse(shell, peer, &fault);
-        return true;
-    }
-    if (command->code == GG_CMD_HELLO) {
-        fault.err = GG_ERR_BAD_STATE;
-        fault.what = "a hello is a message of its own";
-        gg_shell_refuse(shell, peer, &fault);
-        return true;
     }
     struct gg_event ev = {
         .type = GG_EV_COMMAND,
@@ -156,7 +142,8 @@ static void end_with_reset(struct gg_shell *shell, struct gg_peer *peer,
     gg_shell_reset(shell, &route, session, err, what);
 }
 
-/* Does the header belong to the peer's session, in sequence? Answers where it does not. */
+/* Does the header belong to the peer's session, in sequence? Answers where it does not.
+ */
 static bool goes_on(struct gg_shell *shell, const struct gg_route *route,
                     struct gg_peer *peer, const struct gg_header *header)
 {

@@ -78,8 +78,8 @@ struct gg_authorised_key *gg_keys_by_name(const struct gg_keys *keys,
 bool gg_authorised_same(const struct gg_authorised_key *a,
                         const struct gg_authorised_key *b);
 
-/* Read the secret key of a certificate file as `ganger key new` writes it (the format of
- * czmq's zcert), which only its owner may read. GG_ERR_CONFIG: *out_fault. */
+/* Read the secret key of a certificate file as `ganger key new` writes it (the format
+ * of czmq's zcert), which only its owner may read. GG_ERR_CONFIG: *out_fault. */
 GG_MUST_USE enum gg_err gg_server_key_load(const char *path,
                                            char out_secret[GG_KEY_TEXT_BYTES],
                                            struct gg_keys_fault *out_fault);

@@ -4,6 +4,7 @@
 
 #include "common/codec.h"
 #include "common/log.h"
+#include "common/map.h"
 
 enum { LOG_EVERY_MS = 1000 };
 
@@ -31,6 +32,24 @@ void gg_metrics_refuse(struct gg_metrics *metrics, enum gg_err err, const char *
            gg_err_name(err), what, metrics->unlogged[kind]);
     metrics->logged_at[kind] = now;
     metrics->unlogged[kind] = 0;
+}
+
+bool gg_metrics_may_log(struct gg_metrics *metrics, const char *event,
+                        struct gg_mono now)
+{
+    uint64_t hash = gg_hash(gg_slice_text(event), 1) | 1;
+    struct gg_log_kind *kind = &metrics->log_kinds[hash >> 32 & (GG_LOG_KINDS_MAX - 1)];
+    if (kind->hash != hash || now.ms - kind->since.ms >= LOG_EVERY_MS) {
+        if (kind->unwritten > 0) {
+            gg_log(GG_LOG_WARN, "log_limited", "what=%s more=%" PRIu32,
+                   kind->hash == hash ? event : "another", kind->unwritten);
+        }
+        *kind = (struct gg_log_kind){.hash = hash, .since = now};
+    }
+    bool may = kind->written < GG_LOG_BURST;
+    kind->written += may;
+    kind->unwritten += !may;
+    return may;
 }
 
 uint32_t gg_metrics_write(const struct gg_metrics *metrics, struct gg_buf *out)

@@ -44,7 +44,19 @@ enum gg_metric {
         GG_METRIC_COUNT
 };
 
-enum { GG_REFUSALS_MAX = 64 }; /* Error numbers counted apart; above them as one. */
+enum {
+    GG_REFUSALS_MAX = 64, /* Error numbers counted apart; above them as one. */
+    GG_LOG_KINDS_MAX = 32,
+    GG_LOG_BURST = 50, /* Lines of one event in one second. */
+};
+
+/* Lines of one event in the second at hand. */
+struct gg_log_kind {
+    uint64_t hash; /* Of the event's name; 0: not in use. */
+    struct gg_mono since;
+    uint32_t written;
+    uint32_t unwritten;
+};
 
 struct gg_metrics {
     uint64_t value[GG_METRIC_COUNT];
@@ -52,6 +64,7 @@ struct gg_metrics {
     struct gg_mono
         logged_at[GG_REFUSALS_MAX];     /* Last line for a refusal of the kind. */
     uint64_t unlogged[GG_REFUSALS_MAX]; /* Refused since that line. */
+    struct gg_log_kind log_kinds[GG_LOG_KINDS_MAX];
 };
 
 static inline void gg_metrics_add(struct gg_metrics *metrics, enum gg_metric which,
@@ -66,10 +79,15 @@ static inline void gg_metrics_set(struct gg_metrics *metrics, enum gg_metric whi
     metrics->value[which] = value;
 }
 
-/* Count a refusal and log it, at most one line a second for each error. `what` is static
- * or already safe to print. */
+/* Count a refusal and log it, at most one line a second for each error. `what` is
+ * static or already safe to print. */
 void gg_metrics_refuse(struct gg_metrics *metrics, enum gg_err err, const char *what,
                        struct gg_mono now);
+
+/* May one more line of this event be logged now? Peers cause events, and shall not fill
+ * a disk with them: so many a second of each, then one line that says how many more. */
+bool gg_metrics_may_log(struct gg_metrics *metrics, const char *event,
+                        struct gg_mono now);
 
 /* Append STAT records; returns how many. */
 uint32_t gg_metrics_write(const struct gg_metrics *metrics, struct gg_buf *out);

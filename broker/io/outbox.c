@@ -199,7 +199,8 @@ static enum gg_sent send_one(struct gg_outbox *box, struct gg_peer *peer,
     return sent;
 }
 
-/* Send what the peer takes. It stays in the list of flushing while something is left. */
+/* Send what the peer takes. It stays in the list of flushing while something is left.
+ */
 static void flush_peer(struct gg_outbox *box, struct gg_peer *peer)
 {
     GG_LIST_EACH(&peer->out, link)

@@ -7,12 +7,12 @@
  *
  * An effect names the record that must be safe before anyone may see it. Until then its
  * bytes are held here, and released in the order of (after, emission). What is released
- * is put together with what else has gathered for the peer: one command when it is quiet,
- * hundreds when it is busy. This is the only place where the rule is kept.
+ * is put together with what else has gathered for the peer: one command when it is
+ * quiet, hundreds when it is busy. This is the only place where the rule is kept.
  *
  * A peer that does not take its messages never makes anyone wait: they stay here, up to
- * a bound in bytes of frames; attachments are shared with the core and only counted once
- * they are sent. Beyond the bound the session is lost.
+ * a bound in bytes of frames; attachments are shared with the core and only counted
+ * once they are sent. Beyond the bound the session is lost.
  */
 #ifndef GG_BROKER_IO_OUTBOX_H
 #define GG_BROKER_IO_OUTBOX_H
@@ -21,8 +21,8 @@
 #include "broker/io/peers.h"
 
 enum {
-    /* A message is closed beyond this. A value takes a byte at least, so a receiver that
-     * takes 65,536 values takes every message of several commands. */
+    /* A message is closed beyond this. A value takes a byte at least, so a receiver
+     * that takes 65,536 values takes every message of several commands. */
     GG_OUT_BYTES_MAX = 60000,
 };
 
@@ -84,8 +84,8 @@ void gg_outbox_release(struct gg_outbox *box, uint64_t durable);
 /* Send what has gathered, each peer's open message included. */
 void gg_outbox_flush(struct gg_outbox *box);
 
-/* The session cannot go on: nothing more is sent in it, and the shell closes it at the end
- * of the pass. `why` is static, for the log. */
+/* The session cannot go on: nothing more is sent in it, and the shell closes it at the
+ * end of the pass. `why` is static, for the log. */
 void gg_outbox_doom(struct gg_outbox *box, struct gg_peer *peer, const char *why);
 
 /* Throw away what is on its way to a session that ends. What is held for it is thrown

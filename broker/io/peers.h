@@ -6,10 +6,10 @@
  *     └───────────────┘
  *       bye, gap, silence, closed connection, kick, hello again
  *
- * A session belongs to the routing id and to the user that opened it: its number is taken
- * from nobody else. The shell's number for a session (what the core calls a peer) is used
- * again only after the session is closed; `serial` never is, so that what was meant for
- * an earlier session does not reach a later one.
+ * A session belongs to the routing id and to the user that opened it: its number is
+ * taken from nobody else. The shell's number for a session (what the core calls a peer)
+ * is used again only after the session is closed; `serial` never is, so that what was
+ * meant for an earlier session does not reach a later one.
  *
  * No sockets here: what is received comes in as headers, what is sent goes out through
  * broker/io/outbox.h.
@@ -149,11 +149,12 @@ enum gg_hearing gg_peers_hear(struct gg_peers *peers, struct gg_peer *peer,
  * judge: they leave the list of the silent. */
 void gg_peers_greet(struct gg_peers *peers, struct gg_peer *peer, bool agent);
 
-/* Remember that message `sequence` carries a token or an attachment. False: too many wait
- * already, or no memory; the session cannot go on. */
+/* Remember that message `sequence` carries a token or an attachment. False: too many
+ * wait already, or no memory; the session cannot go on. */
 bool gg_peer_owe(struct gg_peer *peer, const struct gg_receipt *receipt);
 
-/* Take the next token that the peer's acknowledgement covers; false when there is none. */
+/* Take the next token that the peer's acknowledgement covers; false when there is none.
+ */
 bool gg_peer_receipt(struct gg_peer *peer, uint64_t *out_token);
 
 /* The client that has been silent longest, if it was heard last before `limit`. */

@@ -122,7 +122,8 @@ void gg_shell_end(struct gg_shell *shell, struct gg_peer *peer, bool bye)
 
 /* ---- effects ---- */
 
-static void log_effect(struct gg_slice text)
+/* Audit lines are always written. */
+static void log_effect(struct gg_shell *shell, struct gg_slice text, bool always)
 {
     static const char prefix[] = "event=";
     char event[64];
@@ -134,6 +135,9 @@ static void log_effect(struct gg_slice text)
     const uint8_t *space = text.len == 0 ? NULL : memchr(text.data, ' ', text.len);
     size_t name_len = space == NULL ? text.len : (size_t)(space - text.data);
     gg_slice_copy(gg_slice_of(text.data, name_len), event, sizeof event);
+    if (!always && !gg_metrics_may_log(&shell->metrics, event, shell->now.mono)) {
+        return;
+    }
     struct gg_slice rest = {0};
     if (space != NULL) {
         rest = gg_slice_of(space + 1, text.len - name_len - 1);
@@ -197,7 +201,8 @@ static void carry_out(struct gg_shell *shell, const struct gg_effect *effect)
         return;
     case GG_FX_LOG:
     case GG_FX_AUDIT:
-        log_effect(gg_effect_bytes(&shell->fx, effect));
+        log_effect(shell, gg_effect_bytes(&shell->fx, effect),
+                   effect->type == GG_FX_AUDIT);
         return;
     }
     GG_BUG("unknown effect");

@@ -57,9 +57,9 @@ static bool readable(void *socket)
            (events & ZMQ_POLLIN) != 0;
 }
 
-/* Look again for a short while before sleeping: a wake-up costs more than the look. Only
- * while it pays: each success earns spins, each failure costs one; now and then it is
- * tried again. True: something is there. */
+/* Look again for a short while before sleeping: a wake-up costs more than the look.
+ * Only while it pays: each success earns spins, each failure costs one; now and then it
+ * is tried again. True: something is there. */
 static bool spin(struct gg_shell *shell)
 {
     if (shell->config->spin_us == 0) {
@@ -118,8 +118,8 @@ static void on_signals(struct gg_shell *shell)
     }
 }
 
-/* A turn that comes this late was not a peer's silence but ours: whatever came meanwhile
- * is read first, and silence counts from now. */
+/* A turn that comes this late was not a peer's silence but ours: whatever came
+ * meanwhile is read first, and silence counts from now. */
 static void check_stall(struct gg_shell *shell, struct gg_mono before)
 {
     int64_t late_ms = shell->now.mono.ms - before.ms - WAIT_MS_MAX;

@@ -4,8 +4,8 @@
  *     ▲                                                               │
  *     └── send each peer's batch ◀── release what is durable ◀── one commit
  *
- * One thread; it decides nothing and waits in one place only. Everything it reads is from
- * strangers: it is checked, refused with a name, counted, and never asserted on.
+ * One thread; it decides nothing and waits in one place only. Everything it reads is
+ * from strangers: it is checked, refused with a name, counted, and never asserted on.
  */
 #ifndef GG_BROKER_IO_SHELL_H
 #define GG_BROKER_IO_SHELL_H

@@ -76,8 +76,8 @@ void gg_shell_reset(struct gg_shell *shell, const struct gg_route *route,
 void gg_shell_refuse(struct gg_shell *shell, struct gg_peer *peer,
                      const struct gg_fault *fault);
 
-/* Answer a hello; the message's one command has been read. `user` and `key` are what the
- * handshake proved; `key` is NULL where no keys are required. */
+/* Answer a hello; the message's one command has been read. `user` and `key` are what
+ * the handshake proved; `key` is NULL where no keys are required. */
 void gg_shell_hello(struct gg_shell *shell, const struct gg_route *route, int fd,
                     const struct gg_header *header, const struct gg_command *command,
                     const char *user, const char *key);

@@ -1,4 +1,5 @@
-/* watch.c - what does not come from peers' messages: connections, silence, key files. */
+/* watch.c - what does not come from peers' messages: connections, silence, key files.
+ */
 #include <string.h>
 
 #include "broker/io/shell_state.h"

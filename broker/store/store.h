@@ -2,13 +2,13 @@
  *
  * The core never sees this header: the shell carries out GG_FX_PERSIST and GG_FX_ERASE
  * through it. Every record has the number that the core gave it, rising by one or more;
- * a number is durable once it and all below it would survive a power cut. Nothing may be
- * shown to the world before the number that it waits for is durable.
+ * a number is durable once it and all below it would survive a power cut. Nothing may
+ * be shown to the world before the number that it waits for is durable.
  *
  * put and del only append to the open group; commit closes the group and begins to make
- * it durable; durable says how far that has come. A backend with a writer thread answers
- * later and makes its descriptor readable; one without answers at once. One thread calls
- * all of it. Every backend must pass tests/contract/test_store.c.
+ * it durable; durable says how far that has come. A backend with a writer thread
+ * answers later and makes its descriptor readable; one without answers at once. One
+ * thread calls all of it. Every backend must pass tests/contract/test_store.c.
  */
 #ifndef GG_BROKER_STORE_STORE_H
 #define GG_BROKER_STORE_STORE_H
@@ -81,8 +81,8 @@ int gg_store_descriptor(const struct gg_store *store);
 /* Release *store_p and set it to NULL. Does not commit. Safe on NULL. */
 void gg_store_close(struct gg_store **store_p);
 
-/* Records in this process's memory, gone with it. On success the caller owns *out_store;
- * GG_ERR_NO_MEMORY leaves it untouched. */
+/* Records in this process's memory, gone with it. On success the caller owns
+ * *out_store; GG_ERR_NO_MEMORY leaves it untouched. */
 GG_MUST_USE enum gg_err gg_store_open_memory(struct gg_store **out_store);
 
 /* For backends only: fill in the base, checking that no slot was forgotten. */
