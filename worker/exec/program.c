@@ -239,7 +239,7 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
 
 /* ---- its beginning ---- */
 
-/* The variables of an attempt, one after the other in `texts`, and their beginnings. */
+/* The variables of an attempt, one after the other, and where each begins. */
 struct environment {
     struct gg_buf texts;
     size_t starts[VARIABLES_MAX];
@@ -247,7 +247,7 @@ struct environment {
     const char *variables[VARIABLES_MAX + 1];
 };
 
-/* A value with a NUL in it cannot be in an environment: it is left out, name and all.
+/* A value with a NUL in it cannot be in an environment: it is left out. */
 static void add_bytes(struct environment *env, const char *name, struct gg_slice value)
 {
     if (value.len > 0 && memchr(value.data, '\0', value.len) != NULL) {
@@ -294,7 +294,7 @@ static bool make_environment(struct environment *env, const struct gg_run_spec *
     return !env->texts.failed;
 }
 
-/* A pipe whose `ours` end is ours: non-blocking and watched. The other is the job's. */
+/* A pipe: one end is ours, non-blocking and watched, the other the job's. */
 static bool open_stream(struct gg_program *program, enum stream stream, int *out_theirs)
 {
     int ends[2];
