@@ -4,7 +4,7 @@
 
 #include "common/assert.h"
 
-enum { CHILDREN = 4 };
+enum { CHILDREN = 4, ROOM_MAX = 1 << 30 };
 
 static void place(struct gg_heap *heap, uint32_t i, struct gg_heap_node *node)
 {
@@ -52,6 +52,9 @@ enum gg_err gg_heap_reserve(struct gg_heap *heap, uint32_t count)
 {
     if (count <= heap->room) {
         return GG_OK;
+    }
+    if (count > ROOM_MAX) {
+        return GG_ERR_NO_MEMORY;
     }
     uint32_t room = heap->room < 64 ? 64 : heap->room;
     while (room < count) {
