@@ -48,54 +48,98 @@ void gg_wall_format(struct gg_wall at, char text[GG_WALL_TEXT_BYTES])
     (void)snprintf(text, GG_WALL_TEXT_BYTES, "%.19s.%03dZ", day, (int)ms);
 }
 
-/* Milliseconds of a fraction ".123456", moving *text past it; 0 when there is none. */
-static int64_t parse_fraction(const char **text)
+/* Exactly `count` digits as a number from `least` to `most`, moving *text past them. */
+static bool parse_digits(const char **text, int count, int least, int most, int *out)
 {
-    if (**text != '.') {
-        return 0;
+    int value = 0;
+    for (int i = 0; i < count; i++, (*text)++) {
+        if (!isdigit((unsigned char)**text)) {
+            return false;
+        }
+        value = value * 10 + (**text - '0');
     }
-    int64_t ms = 0;
+    *out = value;
+    return value >= least && value <= most;
+}
+
+/* One of the characters of `any`, moving *text past it. */
+static bool parse_mark(const char **text, const char *any)
+{
+    return **text != '\0' && strchr(any, *(*text)++) != NULL;
+}
+
+static int days_of_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
+/* Date and time of day up to the whole second; 60 is a leap second. */
+static bool parse_seconds(const char **text, struct tm *out)
+{
+    int year = 0;
+    int month = 0;
+    *out = (struct tm){0};
+    if (!parse_digits(text, 4, 0, 9999, &year) || !parse_mark(text, "-") ||
+        !parse_digits(text, 2, 1, 12, &month) || !parse_mark(text, "-") ||
+        !parse_digits(text, 2, 1, days_of_month(year, month), &out->tm_mday) ||
+        !parse_mark(text, "Tt ") || !parse_digits(text, 2, 0, 23, &out->tm_hour) ||
+        !parse_mark(text, ":") || !parse_digits(text, 2, 0, 59, &out->tm_min) ||
+        !parse_mark(text, ":") || !parse_digits(text, 2, 0, 60, &out->tm_sec)) {
+        return false;
+    }
+    out->tm_year = year - 1900;
+    out->tm_mon = month - 1;
+    return true;
+}
+
+/* Milliseconds of a fraction ".123456", moving *text past it; 0 when there is none. */
+static bool parse_fraction(const char **text, int64_t *out_ms)
+{
+    *out_ms = 0;
+    if (**text != '.') {
+        return true;
+    }
     int64_t weight = 100;
-    for ((*text)++; isdigit((unsigned char)**text); (*text)++) {
-        ms += (**text - '0') * weight;
+    const char *first = ++*text;
+    for (; isdigit((unsigned char)**text); (*text)++) {
+        *out_ms += (**text - '0') * weight;
         weight /= 10;
     }
-    return ms;
+    return *text != first;
 }
 
 /* Minutes east of UTC from "Z", "+02:00" or "-0530"; false for anything else. */
 static bool parse_offset(const char *text, int *out_minutes)
 {
-    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0) {
-        *out_minutes = 0;
-        return true;
-    }
     int hours = 0;
     int minutes = 0;
-    int used = 0;
-    if ((text[0] != '+' && text[0] != '-') ||
-        (sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 &&
-         sscanf(text + 1, "%2d%2d%n", &hours, &minutes, &used) != 2) ||
-        text[1 + used] != '\0' || hours > 23 || minutes > 59) {
+    bool west = *text == '-';
+    *out_minutes = 0;
+    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0) {
+        return true;
+    }
+    if (!parse_mark(&text, "+-") || !parse_digits(&text, 2, 0, 23, &hours)) {
         return false;
     }
-    *out_minutes = (text[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+    if (*text == ':') {
+        text++;
+    }
+    if (!parse_digits(&text, 2, 0, 59, &minutes) || *text != '\0') {
+        return false;
+    }
+    *out_minutes = (west ? -1 : 1) * (hours * 60 + minutes);
     return true;
 }
 
 bool gg_wall_parse(const char *text, struct gg_wall *out_at)
 {
-    struct tm tm = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (rest == NULL) {
-        rest = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
-    }
-    if (rest == NULL) {
-        return false;
-    }
-    int64_t fraction_ms = parse_fraction(&rest);
+    struct tm tm;
+    int64_t fraction_ms = 0;
     int offset = 0;
-    if (!parse_offset(rest, &offset)) {
+    if (!parse_seconds(&text, &tm) || !parse_fraction(&text, &fraction_ms) ||
+        !parse_offset(text, &offset)) {
         return false;
     }
     *out_at = (struct gg_wall){((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 +
