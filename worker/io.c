@@ -210,6 +210,9 @@ static int leave(struct io *io)
 
 static enum gg_err lock_name(struct io *io, char *why, size_t room)
 {
+    if (!io->settings->name_given) {
+        return GG_OK; /* The pid is in it. */
+    }
     enum gg_err err = gg_place_open_lock(io->settings->name, &io->lock_fd, why, room);
     bool said = false;
     while (err == GG_OK && gg_place_lock(io->lock_fd) != GG_OK) {

@@ -132,6 +132,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_NAME:
         (void)snprintf(out->name, sizeof out->name, "%s",
                        check_name(state, "--name", arg));
+        out->name_given = true;
         break;
     case OPTION_REALM:
         out->realm = check_name(state, "--realm", arg);

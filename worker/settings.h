@@ -16,6 +16,7 @@ struct gg_worker_settings {
     uint32_t queue_count;
     uint32_t slots;
     char name[65];
+    bool name_given; /* Chosen by the user: only one agent may have it. */
     char host[256];
     const char *realm;          /* "" is default. */
     const char *broker;         /* The broker's endpoint for clients. */

@@ -332,6 +332,20 @@ static void same_assignment_twice_is_one_attempt(void **state)
     assert_int_equal(job->outcomes, 1);
 }
 
+/* Hellos of sockets that were given up may still come in any order: what was assigned in
+ * such a session is assigned again in the next. */
+static struct fake_job *run_in_some_session(struct fake_broker *broker,
+                                            const char *script)
+{
+    struct fake_job *job = NULL;
+    do {
+        uint32_t before = broker->hellos;
+        job = fake_assign(broker, script, NULL);
+        fake_until(broker, job->outcomes > 0 || broker->hellos > before);
+    } while (job->outcomes == 0);
+    return job;
+}
+
 static void silent_broker_is_given_up_and_found_again(void **state)
 {
     struct fake_broker *broker = *state;
@@ -343,9 +357,8 @@ static void silent_broker_is_given_up_and_found_again(void **state)
     fake_until(broker, strstr(fake_log(broker), "event=disconnected") != NULL);
     broker->answers = true;
 
-    uint32_t before = broker->hellos;
-    fake_until(broker, broker->hellos > before);
-    assert_int_equal(run(broker, "echo on", NULL)->kind, GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(run_in_some_session(broker, "echo on")->kind,
+                     GG_OUTCOME_SUCCEEDED);
 }
 
 /* ---- leases, and the end of the agent ---- */
