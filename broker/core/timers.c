@@ -44,11 +44,10 @@ bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
 
 enum gg_err gg_timers_reserve(struct gg_core *core)
 {
-    enum gg_err err = gg_heap_reserve(&core->mono, core->mono.count + 1);
-    if (err == GG_OK && core->dates.room < core->mono.room) {
-        err = gg_heap_reserve(&core->dates, core->mono.room);
-    }
-    return err;
+    /* Every job can come to need a timer, whether or not it has one now. */
+    uint32_t jobs = (uint32_t)core->jobs + 1;
+    enum gg_err err = gg_heap_reserve(&core->mono, jobs);
+    return err != GG_OK ? err : gg_heap_reserve(&core->dates, jobs);
 }
 
 void gg_job_disarm(struct gg_core *core, struct gg_job *job)

@@ -386,6 +386,19 @@ static void stalled_broker_judges_nobody(void **state)
     assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_RUNNING);
 }
 
+/* Jobs that wait have no timer; all of them get one at once here. */
+static void large_window_takes_a_large_backlog(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < 500; i++) {
+        (void)submit_to(stage, "reports");
+    }
+
+    stage_agent(stage, W1, "w1", "reports", 500);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 500);
+}
+
 static void draining_agent_gets_no_new_work(void **state)
 {
     struct stage *stage = *state;
@@ -423,6 +436,7 @@ int main(void)
         TEST(attempt_whose_lease_had_ended_is_taken_back),
         TEST(at_most_once_is_never_started_again),
         TEST(stalled_broker_judges_nobody),
+        TEST(large_window_takes_a_large_backlog),
         TEST(draining_agent_gets_no_new_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
