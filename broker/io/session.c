@@ -34,7 +34,7 @@ static void send_alone(struct gg_shell *shell, const struct gg_route *route,
     (void)gg_router_send(&shell->routers[route->endpoint], route,
                          gg_slice_of(frame, GG_PREFIX_BYTES + command.len),
                          (struct gg_slice){0});
-    gg_metrics_add(&shell->metrics, GG_METRIC_MESSAGES_OUT, 1);
+    shell->sent_alone++;
 }
 
 void gg_shell_reset(struct gg_shell *shell, const struct gg_route *route,

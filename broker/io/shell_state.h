@@ -48,7 +48,8 @@ struct gg_shell {
 
     struct gg_now now; /* Of this pass. */
     struct gg_mono housekeeping_at;
-    int spin_score; /* How often looking again has paid of late. */
+    uint64_t sent_alone; /* Messages outside the outbox. */
+    int spin_score;      /* How often looking again has paid of late. */
     bool uncommitted;
     bool closing;
     enum gg_err failed; /* The store is gone, or memory: end. */

@@ -41,7 +41,8 @@ static uint32_t write_stats(void *ctx, struct gg_buf *out)
     gg_metrics_set(metrics, GG_METRIC_STUCK, shell->outbox.stuck_count);
     gg_metrics_set(metrics, GG_METRIC_HELD, shell->outbox.held_count);
     gg_metrics_set(metrics, GG_METRIC_HELD_BYTES, shell->outbox.held_bytes);
-    gg_metrics_set(metrics, GG_METRIC_MESSAGES_OUT, shell->outbox.sent_messages);
+    gg_metrics_set(metrics, GG_METRIC_MESSAGES_OUT,
+                   shell->outbox.sent_messages + shell->sent_alone);
     gg_metrics_set(metrics, GG_METRIC_BYTES_OUT, shell->outbox.sent_bytes);
     gg_metrics_set(metrics, GG_METRIC_DROPPED, shell->fx.dropped);
     return gg_metrics_write(metrics, out);
@@ -132,22 +133,50 @@ static enum gg_err load_keys(struct gg_shell *shell, char secret[GG_KEY_TEXT_BYT
 
 /* ---- the sockets ---- */
 
+/* A socket handed over by the service manager listens where that one was told to. */
+static enum gg_err check_handed_over(const struct gg_shell *shell,
+                                     const struct gg_router *router, int fd,
+                                     struct gg_fault_text *out_fault)
+{
+    if (fd < 0 || shell->keys != NULL || gg_address_local(router->address)) {
+        return GG_OK;
+    }
+    (void)snprintf(out_fault->text, sizeof out_fault->text,
+                   "the service manager's socket at %.100s is reachable from other "
+                   "machines, and no keys are set; set server_key_file and keys_file, "
+                   "or let it listen on 127.0.0.1",
+                   router->address);
+    return GG_ERR_CONFIG;
+}
+
+static enum gg_err bind_list(const struct gg_shell *shell, struct gg_router *router,
+                             const char *const *addresses, int count, int fd,
+                             struct gg_fault_text *out_fault)
+{
+    enum gg_err err = GG_OK;
+    for (int i = 0; i < count && err == GG_OK; i++) {
+        int handed_over = i == 0 ? fd : -1;
+        err = gg_router_bind(router, addresses[i], handed_over, out_fault);
+        if (err == GG_OK) {
+            err = check_handed_over(shell, router, handed_over, out_fault);
+        }
+    }
+    return err;
+}
+
 static enum gg_err bind_all(struct gg_shell *shell, struct gg_fault_text *out_fault)
 {
     const struct gg_shell_config *config = shell->config;
-    struct gg_router *clients = &shell->routers[GG_ENDPOINT_CLIENT];
     struct gg_router *agents = &shell->routers[GG_ENDPOINT_AGENT];
-    enum gg_err err = GG_OK;
-    for (int i = 0; i < config->client_count && err == GG_OK; i++) {
-        err = gg_router_bind(clients, config->client_addresses[i],
-                             i == 0 ? config->client_fd : -1, out_fault);
-    }
-    for (int i = 0; i < config->agent_count && err == GG_OK; i++) {
-        err = gg_router_bind(agents, config->agent_addresses[i],
-                             i == 0 ? config->agent_fd : -1, out_fault);
-    }
-    if (err != GG_OK || config->agent_count > 0) {
+    enum gg_err err = bind_list(shell, &shell->routers[GG_ENDPOINT_CLIENT],
+                                config->client_addresses, config->client_count,
+                                config->client_fd, out_fault);
+    if (err != GG_OK) {
         return err;
+    }
+    if (config->agent_count > 0) {
+        return bind_list(shell, agents, config->agent_addresses, config->agent_count,
+                         config->agent_fd, out_fault);
     }
     char next[GG_ADDRESS_BYTES];
     if (!gg_address_next(config->client_addresses[0], next)) {
@@ -157,7 +186,8 @@ static enum gg_err bind_all(struct gg_shell *shell, struct gg_fault_text *out_fa
                        config->client_addresses[0]);
         return GG_ERR_CONFIG;
     }
-    return gg_router_bind(agents, next, config->agent_fd, out_fault);
+    const char *address = next;
+    return bind_list(shell, agents, &address, 1, config->agent_fd, out_fault);
 }
 
 static enum gg_err open_sockets(struct gg_shell *shell, const char *secret,

@@ -1,5 +1,6 @@
 #include "tests/lib/slow_store.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "common/assert.h"
@@ -12,8 +13,8 @@ struct slow {
     uint64_t durable;
     uint64_t waiting[COMMITS_MAX]; /* Last number of each commit, oldest first. */
     int waiting_count;
-    bool prompt;
-    bool broken;
+    atomic_bool prompt; /* Set from any thread. */
+    atomic_bool broken;
 };
 
 static struct slow *from_base(struct gg_store *store)
@@ -82,6 +83,8 @@ static enum gg_err slow_durable(struct gg_store *store, uint64_t *out_number)
     struct slow *slow = from_base(store);
     if (slow->broken) {
         return GG_ERR_STORE;
+    }
+    while (slow->prompt && slow_store_answer(store)) {
     }
     *out_number = slow->durable;
     return GG_OK;

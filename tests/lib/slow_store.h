@@ -9,7 +9,8 @@
 /* A memory store behind which commits wait for slow_store_answer(). */
 struct gg_store *slow_store_open(void);
 
-/* From now on commits are durable at once (true), or wait to be answered (false). */
+/* From now on commits are durable at once (true), or wait to be answered (false). May
+ * be called from any thread, as may slow_store_break(). */
 void slow_store_set_prompt(struct gg_store *store, bool prompt);
 
 /* Let the oldest commit that waits become durable; false when none waits. */

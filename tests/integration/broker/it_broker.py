@@ -2,12 +2,22 @@
 """A real gangerd, spoken to by hand: sessions, jobs, limits, signals, exit codes."""
 import os
 import signal
+import socket
 import stat as modes
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from wire import *  # The protocol's names.
+
+
+# What a service manager does: the listening socket as descriptor 3, and whose it is.
+HAND_OVER = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def run(*args):
@@ -228,6 +238,67 @@ class Limits(unittest.TestCase):
                 self.assertTrue(big.cut_off())
                 good.send((C_HEARTBEAT, 1, {}))
                 good.command(C_HEARTBEAT, 1)
+
+
+class Door(unittest.TestCase):
+    """Raw TCP: what does not speak ZMTP 3 to the end is put out within the handshake's 5 s."""
+
+    GREETINGS = {
+        "silence": b"",
+        "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "tls": bytes.fromhex("160301020001000100") + b"\0" * 300,
+        "random": os.urandom(1 << 20),
+        "zmtp 1": b"\x01\x00\x03\x00hi",
+        "zmtp 2": b"\xff" + b"\0" * 8 + b"\x7f\x01\x05\x00\x00",
+        "plain": b"\xff" + b"\0" * 8 + b"\x7f\x03\x00PLAIN" + b"\0" * 47,
+        "curve": b"\xff" + b"\0" * 8 + b"\x7f\x03\x00CURVE" + b"\0" * 47,
+    }
+
+    def test_strangers_are_put_out_and_good_clients_served(self):
+        with Broker() as broker, Peer(broker.client) as good:
+            good.hello()
+            host, port = broker.client.removeprefix("tcp://").split(":")
+            callers = {}
+            for name, greeting in self.GREETINGS.items():
+                caller = socket.create_connection((host, int(port)), timeout=9)
+                try:
+                    caller.sendall(greeting)
+                except ConnectionError:
+                    pass  # Put out before the end of it.
+                callers[name] = caller
+            for name, caller in callers.items():
+                with self.subTest(name), caller:
+                    try:
+                        while caller.recv(65536):
+                            pass
+                    except ConnectionError:
+                        pass
+            good.send((C_HEARTBEAT, 1, {}))
+            good.command(C_HEARTBEAT, 1)
+            self.assertEqual(stat(good, "sessions", 2), 1)
+            self.assertEqual(broker.stop(), 0)
+
+    def test_handed_over_socket_is_served_unless_it_is_far(self):
+        for host, served in (("127.0.0.1", True), ("0.0.0.0", False)):
+            with socket.create_server((host, 0)) as listener:
+                port = listener.getsockname()[1]
+                command = [sys.executable, "-c", HAND_OVER, str(listener.fileno()),
+                           gangerd(), "--volatile", "--listen", "tcp://127.0.0.1:0"]
+                process = subprocess.Popen(command, pass_fds=[listener.fileno()],
+                                           text=True, stderr=subprocess.PIPE)
+                line = process.stderr.readline()
+                if served and "client=tcp://127.0.0.1:%d " % port not in line:
+                    process.kill()
+                    process.communicate()
+                    self.skipTest("built without systemd")
+                if served:
+                    with Peer(f"tcp://127.0.0.1:{port}") as peer:
+                        self.assertEqual(peer.hello()[0], WELCOME)
+                    process.terminate()
+                else:
+                    self.assertIn("reachable from other machines", line)
+                process.communicate(timeout=20)
+                self.assertEqual(process.returncode, 0 if served else 78)
 
 
 class Process(unittest.TestCase):
