@@ -73,10 +73,17 @@ unsigned ganger_retry_ms(const ganger *handle)
 
 /* ---- the connection's state ---- */
 
+/* Lost, refused, shut down: to who waits it is one state, the broker is away. */
+static enum gg_err kind_of(enum gg_err why)
+{
+    return why == GG_ERR_CONNECTION_REFUSED || why == GG_ERR_CLOSING ? GG_ERR_NO_BROKER
+                                                                     : why;
+}
+
 static void set_state(ganger *handle, bool connected, enum gg_err why,
                       const char *sentence)
 {
-    uint64_t bit = UINT64_C(1) << ((unsigned)why & 63);
+    uint64_t bit = UINT64_C(1) << ((unsigned)kind_of(why) & 63);
     bool changed = connected != handle->connected || (handle->told & bit) == 0;
     handle->connected = connected;
     handle->told = connected ? bit : handle->told | bit;

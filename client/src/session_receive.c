@@ -249,10 +249,22 @@ void gg_session_tick(struct gg_session *session, struct gg_mono now,
     }
 }
 
+struct gg_mono gg_session_hello_end(const struct gg_session *session)
+{
+    /* A broker that many come back to at once may need longer to greet them all. */
+    uint64_t wait_ms = HELLO_MS;
+    if (session->met && session->limits.dead_after_ms > wait_ms) {
+        wait_ms = session->limits.dead_after_ms < HELLO_AGAIN_MS
+                      ? session->limits.dead_after_ms
+                      : HELLO_AGAIN_MS;
+    }
+    return gg_mono_add(session->sent_at, wait_ms);
+}
+
 bool gg_session_is_dead(const struct gg_session *session, struct gg_mono now)
 {
     if (session->state == GG_SESSION_GREETED) {
-        return gg_mono_reached(gg_mono_add(session->sent_at, HELLO_MS), now);
+        return gg_mono_reached(gg_session_hello_end(session), now);
     }
     return session->state == GG_SESSION_OPEN && session->requests.count > 0 &&
            gg_mono_reached(

@@ -275,7 +275,7 @@ bool gg_session_wake(const struct gg_session *session, struct gg_mono *out_at)
         sooner(&at, &any, session->greet_at);
     }
     if (session->state == GG_SESSION_GREETED) {
-        sooner(&at, &any, gg_mono_add(session->sent_at, HELLO_MS));
+        sooner(&at, &any, gg_session_hello_end(session));
     }
     if (session->state == GG_SESSION_OPEN) {
         if (!session->out_ready && heartbeat_at(session, &other)) {

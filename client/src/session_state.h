@@ -6,9 +6,10 @@
 #include "common/name.h"
 
 enum {
-    ACK_MS = 50,       /* Longest wait for a message that acknowledges by the way. */
-    HELLO_MS = 2500,   /* Longest wait for welcome; less than people wait to ask why. */
-    PAUSE_MS = 1000,   /* Before hello again after a refusal, at least … */
+    ACK_MS = 50,     /* Longest wait for a message that acknowledges by the way. */
+    HELLO_MS = 2500, /* Longest wait for welcome; less than people wait to ask why. */
+    HELLO_AGAIN_MS = 10000, /* … of a broker that was there before. */
+    PAUSE_MS = 1000,        /* Before hello again after a refusal, at least … */
     RESET_MS_MIN = 50, /* … and after a hello that was answered with "no session", */
     RESET_MS_MAX = 2000,  /* doubling up to here. */
     BATCH_COMMANDS = 512, /* In one message: together at most 65,536 values. */
@@ -70,6 +71,9 @@ struct gg_accepted *gg_session_accepted_slot(const struct gg_session *session,
 
 /* Take `request` out of everything and give it back. */
 void gg_session_release(struct gg_session *session, struct gg_request *request);
+
+/* Until when welcome is awaited. */
+struct gg_mono gg_session_hello_end(const struct gg_session *session);
 
 /* The session is over: put all that is unanswered back in line. */
 void gg_session_requeue(struct gg_session *session);

@@ -537,6 +537,7 @@ void gg_transport_ready(struct gg_transport *transport, bool *out_input,
                         bool *out_output)
 {
     int events = transport->socket == NULL ? 0 : events_of(transport->socket);
-    *out_input = (events & ZMQ_POLLIN) != 0;
+    int news = transport->monitor == NULL ? 0 : events_of(transport->monitor);
+    *out_input = ((events | news) & ZMQ_POLLIN) != 0;
     *out_output = (events & ZMQ_POLLOUT) != 0;
 }

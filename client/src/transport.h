@@ -77,8 +77,9 @@ bool gg_transport_send(struct gg_transport *transport, struct gg_slice frame,
 bool gg_transport_receive(struct gg_transport *transport, struct gg_slice *out_frame,
                           struct gg_slice *out_attachment);
 
-/* Is there a message to be read, and would one be sent? Asks the socket itself, which
- * may take a signal meant for the descriptor: ask this last before waiting on that. */
+/* Is there a message or news to be read, and would a message be sent? Asks the sockets
+ * themselves. That may take a signal meant for the descriptor, and a socket that has
+ * never been asked gives none: ask this last before waiting, each time. */
 void gg_transport_ready(struct gg_transport *transport, bool *out_input,
                         bool *out_output);
 

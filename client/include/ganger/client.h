@@ -480,14 +480,14 @@ GANGER_API ganger_err ganger_broker_status(ganger *handle, int timeout_ms,
 
 /* ---- asynchronous side ---- */
 
-/* A descriptor that is readable when ganger_process() has something to do. It is
- * edge-triggered: after it fires, call ganger_process() until it returns GANGER_OK and
- * ganger_wait_ms() is above 0. Do not read or close it. It stays the same for the life
- * of the handle, over reconnects. */
+/* A descriptor that is readable when ganger_process() has something to do. It stays the
+ * same for the life of the handle, over reconnects. Do not read or close it. It is
+ * edge-triggered, so it is not enough alone: before each wait on it ask
+ * ganger_wait_ms(), and process instead of waiting while that says 0. */
 GANGER_API int ganger_fd(const ganger *handle);
 
 /* Milliseconds until ganger_process() must be called even if the descriptor stays
- * quiet; 0: now. */
+ * quiet; 0: now. At most 60,000. */
 GANGER_API int ganger_wait_ms(ganger *handle);
 
 /* Send what has gathered, read what has come, call callbacks, keep the session alive.
