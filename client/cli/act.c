@@ -71,6 +71,19 @@ static ganger_id id_of(struct gg_call *call, const ganger_target *target)
     return target->id;
 }
 
+/* What would be acted on, if it is there. */
+static int try_one(struct gg_call *call, const ganger_target *target)
+{
+    ganger_job job;
+    ganger_err err = ganger_get(call->broker, target, false, false, gg_answer_ms(call),
+                                &job);
+    if (err != GANGER_OK) {
+        return failed(call, err, target);
+    }
+    print_line(call, &job.id, "dry_run", 0);
+    return GG_EXIT_DONE;
+}
+
 static int cancel_one(struct gg_call *call, const ganger_target *target)
 {
     static const char *const words[] = {
@@ -106,11 +119,12 @@ static int retry_one(struct gg_call *call, const ganger_target *target)
 static int get_leave(const struct gg_call *call, size_t count, const char *verb)
 {
     char question[80];
-    gg_say("%zu jobs fit %s", count, call->options.filter);
+    gg_say("%zu %s fit %s", count, count == 1 ? "job" : "jobs", call->options.filter);
     if (call->options.dry_run || count == 0 || call->options.yes) {
         return GG_EXIT_DONE;
     }
-    (void)snprintf(question, sizeof question, "%s these %zu jobs?", verb, count);
+    (void)snprintf(question, sizeof question, "%s %zu %s?", verb, count,
+                   count == 1 ? "job" : "jobs");
     if (gg_say_ask(question)) {
         return GG_EXIT_DONE;
     }
@@ -150,6 +164,9 @@ static int act_on_filter(struct gg_call *call, const char *verb, act_fn *act)
         }
         int one = act(call, &target);
         status = one != GG_EXIT_DONE ? one : status;
+        if (one == GG_EXIT_TIME || one == GG_EXIT_NO_BROKER) {
+            break; /* The next one would wait as long. */
+        }
     }
     free(ids.items);
     return status;
@@ -173,12 +190,15 @@ static int act_on(struct gg_call *call, const char *verb, act_fn *act)
     }
     for (size_t i = 0; i < targets.count; i++) {
         if (call->options.dry_run) {
-            ganger_id id = id_of(call, &targets.items[i]);
-            print_line(call, &id, "dry_run", 0);
+            int tried = try_one(call, &targets.items[i]);
+            status = tried != GG_EXIT_DONE ? tried : status;
             continue;
         }
         int one = act(call, &targets.items[i]);
         status = one != GG_EXIT_DONE ? one : status;
+        if (one == GG_EXIT_TIME || one == GG_EXIT_NO_BROKER) {
+            break;
+        }
     }
     return status;
 }

@@ -31,14 +31,13 @@ int gg_wait_ms(const struct gg_call *call)
 }
 
 /* What stands behind the colon when there is no connection. */
-static const char *reason_of(const struct gg_call *call, ganger_err err)
+static const char *reason_of(ganger_err err)
 {
     if (err == GANGER_CONNECTION_REFUSED) {
         return "connection refused";
     }
     if (err == GANGER_NO_BROKER || err == GANGER_TIMED_OUT) {
-        const char *told = ganger_last_error(call->broker);
-        return told[0] != '\0' ? told : "it does not answer";
+        return "there is no answer";
     }
     return ganger_err_text(err);
 }
@@ -47,7 +46,7 @@ static int cannot_reach(const struct gg_call *call, ganger_err err, int64_t wait
 {
     const char *endpoint = ganger_endpoint(call->broker);
     gg_say("cannot reach a broker at %s (%.1f s): %s", endpoint,
-           (double)waited_ms / 1000.0, reason_of(call, err));
+           (double)waited_ms / 1000.0, reason_of(err));
     if (err == GANGER_KEY_REFUSED || err == GANGER_NOT_ALLOWED) {
         gg_say_try(
             "--key-file FILE and --server-key KEY, or ask for 'ganger key allow'");
@@ -68,7 +67,7 @@ static ganger_err wait_for_broker(struct gg_call *call, int limit_ms, int64_t st
         return err;
     }
     gg_say("waiting for a broker at %s: %s", ganger_endpoint(call->broker),
-           reason_of(call, err));
+           reason_of(err));
     return ganger_connect(call->broker, (int)(limit_ms - waited));
 }
 

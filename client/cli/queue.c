@@ -10,6 +10,8 @@
 #include "client/cli/say.h"
 #include "client/cli/table.h"
 
+enum { COUNT_BYTES = 64 };
+
 struct showing {
     enum gg_format format;
     struct gg_table *table;
@@ -136,6 +138,13 @@ static bool is_pattern(const char *text)
     return strpbrk(text, "*?") != NULL;
 }
 
+/* "1 queue", "2 queues". */
+static void count_text(uint64_t count, const char *what, char text[COUNT_BYTES])
+{
+    int len = (int)strlen(what) - (count == 1 ? 1 : 0);
+    (void)snprintf(text, COUNT_BYTES, "%" PRIu64 " %.*s", count, len, what);
+}
+
 static int get_leave(const struct gg_call *call, const struct deed *deed,
                      uint64_t count)
 {
@@ -143,8 +152,9 @@ static int get_leave(const struct gg_call *call, const struct deed *deed,
     if (call->options.yes || (!deed->ask && !is_pattern(call->args[0]))) {
         return GG_EXIT_DONE;
     }
-    (void)snprintf(question, sizeof question, "%s these %" PRIu64 " %s?", deed->verb,
-                   count, deed->what);
+    char text[COUNT_BYTES];
+    count_text(count, deed->what, text);
+    (void)snprintf(question, sizeof question, "%s %s?", deed->verb, text);
     if (gg_say_ask(question)) {
         return GG_EXIT_DONE;
     }
@@ -160,8 +170,10 @@ static void print_touched(const struct gg_call *call, const struct deed *deed,
         gg_json_print(gg_json_touched(touched, call->options.dry_run), false);
         return;
     }
-    (void)printf("%s%" PRIu64 " %s %s\n", call->options.dry_run ? "would be: " : "",
-                 touched->count, deed->what, deed->done);
+    char count[COUNT_BYTES];
+    count_text(touched->count, deed->what, count);
+    (void)printf("%s%s %s\n", call->options.dry_run ? "would be: " : "", count,
+                 deed->done);
     if (touched->unsettled > 0) {
         gg_say("%" PRIu64 " attempts at agents that do not answer may yet start, until "
                "their start-by time",
@@ -186,7 +198,9 @@ static int touch(struct gg_call *call, const struct deed *deed, ganger_scope *sc
         return gg_failed(call, err, what);
     }
     if (!call->options.dry_run) {
-        gg_say("%" PRIu64 " %s fit %s", touched.count, deed->what, call->args[0]);
+        char count[COUNT_BYTES];
+        count_text(touched.count, deed->what, count);
+        gg_say("%s: %s", call->args[0], count);
         status = get_leave(call, deed, touched.count);
         if (status != GG_EXIT_DONE) {
             return status;
