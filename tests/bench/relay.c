@@ -1,0 +1,339 @@
+/* relay.c - the bare relay to compare Ganger with: one job a message, no state.
+ *
+ *   relay relay              binds two ROUTERs on ports that the kernel chooses,
+ *                            prints their endpoints, and passes messages on
+ *   relay worker ENDPOINT    a DEALER that sends back what it gets
+ *   relay load ENDPOINT [--jobs N] [--size BYTES] [--window N] [--idle N]
+ *                            a DEALER that submits; prints its figures
+ *   relay all [options]      all three as processes; prints the load's figures
+ *
+ * Load DEALER to ROUTER, relay, ROUTER to worker DEALER, and back. Each side reads at
+ * most 200 messages a pass and polls once a pass. The relay remembers nothing but the
+ * one worker: the client's routing id travels with the job.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/clock.h"
+
+enum { DRAIN = 200, ENDPOINT_BYTES = 64, LINE_BYTES = 256, PAYLOAD_MAX = 1 << 20 };
+
+struct options {
+    uint64_t jobs;
+    uint64_t size;
+    uint64_t window;
+    uint64_t idle;
+};
+
+_Noreturn static void stop(const char *what)
+{
+    (void)fprintf(stderr, "relay: %s: %s\n", what, zmq_strerror(errno));
+    exit(1);
+}
+
+static void *socket_new(void *context, int type)
+{
+    void *socket = zmq_socket(context, type);
+    int none = 0;
+    if (socket == NULL || zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
+        zmq_setsockopt(socket, ZMQ_SNDHWM, &none, sizeof none) != 0 ||
+        zmq_setsockopt(socket, ZMQ_RCVHWM, &none, sizeof none) != 0) {
+        stop("socket");
+    }
+    return socket;
+}
+
+static void *connected(void *context, const char *endpoint)
+{
+    void *socket = socket_new(context, ZMQ_DEALER);
+    if (zmq_connect(socket, endpoint) != 0) {
+        stop(endpoint);
+    }
+    return socket;
+}
+
+static void *bound(void *context, char endpoint[ENDPOINT_BYTES])
+{
+    void *socket = socket_new(context, ZMQ_ROUTER);
+    size_t len = ENDPOINT_BYTES;
+    if (zmq_bind(socket, "tcp://127.0.0.1:*") != 0 ||
+        zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &len) != 0) {
+        stop("bind");
+    }
+    return socket;
+}
+
+/* The next part of a message, or false when nothing waits. */
+static bool receive(void *socket, zmq_msg_t *part)
+{
+    (void)zmq_msg_init(part);
+    if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) >= 0) {
+        return true;
+    }
+    if (errno != EAGAIN && errno != EINTR) {
+        stop("receive");
+    }
+    return false;
+}
+
+static void pass_on(void *socket, zmq_msg_t *part, bool more)
+{
+    if (zmq_msg_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) < 0) {
+        stop("send");
+    }
+}
+
+/* Who the worker is: its first message says so. */
+static zmq_msg_t worker_id;
+
+/* From clients: [client, payload] goes on as [worker, client, payload]. */
+static bool submit_one(void *clients, void *workers)
+{
+    zmq_msg_t client;
+    zmq_msg_t payload;
+    zmq_msg_t worker;
+    if (zmq_msg_size(&worker_id) == 0 || !receive(clients, &client)) {
+        return false;
+    }
+    (void)receive(clients, &payload);
+    (void)zmq_msg_init(&worker);
+    (void)zmq_msg_copy(&worker, &worker_id);
+    pass_on(workers, &worker, true);
+    pass_on(workers, &client, true);
+    pass_on(workers, &payload, false);
+    return true;
+}
+
+/* From workers: [worker, client, result] goes on as [client, result]. */
+static bool answer_one(void *clients, void *workers)
+{
+    zmq_msg_t worker;
+    zmq_msg_t client;
+    zmq_msg_t result;
+    if (!receive(workers, &worker)) {
+        return false;
+    }
+    (void)receive(workers, &client);
+    if (!zmq_msg_more(&client)) {
+        (void)zmq_msg_move(&worker_id, &worker);
+        (void)zmq_msg_close(&client);
+        return true;
+    }
+    (void)receive(workers, &result);
+    (void)zmq_msg_close(&worker);
+    pass_on(clients, &client, true);
+    pass_on(clients, &result, false);
+    return true;
+}
+
+_Noreturn static void run_relay(void)
+{
+    char client_end[ENDPOINT_BYTES];
+    char worker_end[ENDPOINT_BYTES];
+    void *context = zmq_ctx_new();
+    void *clients = bound(context, client_end);
+    void *workers = bound(context, worker_end);
+    (void)zmq_msg_init(&worker_id);
+    (void)printf("%s %s\n", client_end, worker_end);
+    (void)fflush(stdout);
+    for (;;) {
+        bool ready = zmq_msg_size(&worker_id) > 0;
+        zmq_pollitem_t items[2] = {
+            {.socket = workers, .events = ZMQ_POLLIN},
+            {.socket = clients, .events = ZMQ_POLLIN},
+        };
+        if (zmq_poll(items, ready ? 2 : 1, -1) < 0 && errno != EINTR) {
+            stop("poll");
+        }
+        for (int i = 0; i < DRAIN && answer_one(clients, workers); i++) {
+        }
+        for (int i = 0; i < DRAIN && submit_one(clients, workers); i++) {
+        }
+    }
+}
+
+static void wait_for(void *socket)
+{
+    zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, -1) < 0 && errno != EINTR) {
+        stop("poll");
+    }
+}
+
+_Noreturn static void run_worker(const char *endpoint)
+{
+    void *context = zmq_ctx_new();
+    void *socket = connected(context, endpoint);
+    zmq_msg_t part;
+    (void)zmq_msg_init(&part);
+    pass_on(socket, &part, false); /* Here I am. */
+    for (;;) {
+        wait_for(socket);
+        for (int i = 0; i < DRAIN && receive(socket, &part); i++) {
+            pass_on(socket, &part, true);
+            (void)receive(socket, &part);
+            pass_on(socket, &part, false);
+        }
+    }
+}
+
+static void submit(void *socket, uint64_t size)
+{
+    zmq_msg_t payload;
+    if (zmq_msg_init_size(&payload, size) != 0) {
+        stop("message");
+    }
+    memset(zmq_msg_data(&payload), 'x', size);
+    pass_on(socket, &payload, false);
+}
+
+static double run_jobs(void *socket, uint64_t jobs, uint64_t window, uint64_t size)
+{
+    uint64_t sent = 0;
+    uint64_t done = 0;
+    int64_t start = gg_mono_us();
+    while (done < jobs) {
+        while (sent < jobs && sent - done < window) {
+            submit(socket, size);
+            sent++;
+        }
+        wait_for(socket);
+        zmq_msg_t result;
+        for (int i = 0; i < DRAIN && receive(socket, &result); i++) {
+            (void)zmq_msg_close(&result);
+            done++;
+        }
+    }
+    return (double)(gg_mono_us() - start);
+}
+
+static int compare_us(const void *a, const void *b)
+{
+    double left = *(const double *)a;
+    double right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static int run_load(const char *endpoint, const struct options *options)
+{
+    void *context = zmq_ctx_new();
+    void *socket = connected(context, endpoint);
+    double *trips = calloc(options->idle + 1, sizeof *trips);
+    if (trips == NULL) {
+        stop("memory");
+    }
+    (void)run_jobs(socket, 1, 1, options->size); /* Until the worker is there. */
+    for (uint64_t i = 0; i < options->idle; i++) {
+        trips[i] = run_jobs(socket, 1, 1, options->size);
+    }
+    double us = run_jobs(socket, options->jobs, options->window, options->size);
+    qsort(trips, options->idle, sizeof *trips, compare_us);
+    (void)printf("jobs_per_second=%.0f idle_us=%.0f\n",
+                 (double)options->jobs * 1e6 / us, trips[options->idle / 2]);
+    free(trips);
+    (void)zmq_close(socket);
+    (void)zmq_ctx_term(context);
+    return 0;
+}
+
+/* A process of this program with these words; its standard output goes to `out`. */
+static pid_t start(char *program, char *mode, char *endpoint, int out)
+{
+    char *argv[] = {program, mode, endpoint, NULL};
+    pid_t pid = fork();
+    if (pid != 0) {
+        return pid;
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (out >= 0) {
+        (void)dup2(out, STDOUT_FILENO);
+    }
+    (void)execv("/proc/self/exe", argv);
+    _exit(127);
+}
+
+static int run_all(char *program, const struct options *options)
+{
+    char line[LINE_BYTES];
+    char client_end[ENDPOINT_BYTES];
+    char worker_end[ENDPOINT_BYTES];
+    char relay_mode[] = "relay";
+    char worker_mode[] = "worker";
+    int ends[2];
+    if (pipe(ends) != 0) {
+        stop("pipe");
+    }
+    pid_t relay = start(program, relay_mode, NULL, ends[1]);
+    (void)close(ends[1]);
+    FILE *from = fdopen(ends[0], "r");
+    if (from == NULL || fgets(line, sizeof line, from) == NULL ||
+        sscanf(line, "%63s %63s", client_end, worker_end) != 2) {
+        stop("the relay says nothing");
+    }
+    pid_t worker = start(program, worker_mode, worker_end, -1);
+    int status = run_load(client_end, options);
+    (void)kill(worker, SIGKILL);
+    (void)kill(relay, SIGKILL);
+    (void)waitpid(worker, NULL, 0);
+    (void)waitpid(relay, NULL, 0);
+    (void)fclose(from);
+    return status;
+}
+
+static bool read_options(char **words, struct options *out)
+{
+    *out = (struct options){.jobs = 1000000, .size = 100, .window = 1000, .idle = 500};
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } names[] = {
+        {"--jobs", &out->jobs},
+        {"--size", &out->size},
+        {"--window", &out->window},
+        {"--idle", &out->idle},
+    };
+    for (; words[0] != NULL; words += 2) {
+        bool known = false;
+        for (size_t i = 0; words[1] != NULL && i < 4; i++) {
+            if (strcmp(words[0], names[i].name) == 0) {
+                *names[i].value = strtoull(words[1], NULL, 10);
+                known = true;
+            }
+        }
+        if (!known) {
+            return false;
+        }
+    }
+    return out->jobs > 0 && out->window > 0 && out->size <= PAYLOAD_MAX;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    const char *mode = argc > 1 ? argv[1] : "";
+    if (strcmp(mode, "relay") == 0) {
+        run_relay();
+    }
+    if (strcmp(mode, "worker") == 0 && argc == 3) {
+        run_worker(argv[2]);
+    }
+    if (strcmp(mode, "load") == 0 && argc > 2 && read_options(argv + 3, &options)) {
+        return run_load(argv[2], &options);
+    }
+    if (strcmp(mode, "all") == 0 && read_options(argv + 2, &options)) {
+        return run_all(argv[0], &options);
+    }
+    (void)fprintf(stderr,
+                  "usage: relay relay | worker ENDPOINT | load ENDPOINT [options]"
+                  " | all [--jobs N] [--size BYTES] [--window N] [--idle N]\n");
+    return 64;
+}
