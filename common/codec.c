@@ -1,7 +1,5 @@
 #include "common/codec.h"
 
-#include <msgpack/pack.h>
-
 #include "common/assert.h"
 #include "common/name.h"
 
@@ -36,6 +34,15 @@ void gg_header_write(const struct gg_header *header, uint8_t out[GG_HEADER_BYTES
     put64(out + 8, header->session);
     put64(out + 16, header->sequence);
     put64(out + 24, header->acked);
+}
+
+void gg_prefix_write(const struct gg_header *header, uint32_t count,
+                     uint8_t out[GG_PREFIX_BYTES])
+{
+    gg_header_write(header, out);
+    out[GG_HEADER_BYTES] = 0xdd; /* array 32 */
+    put16(out + GG_HEADER_BYTES + 1, (uint16_t)(count >> 16));
+    put16(out + GG_HEADER_BYTES + 3, (uint16_t)count);
 }
 
 enum gg_err gg_header_read(struct gg_slice frame, struct gg_header *out)
@@ -224,30 +231,10 @@ static enum gg_err take_value(const struct gg_field *field, struct gg_reader *re
     GG_BUG("unknown kind of field");
 }
 
-/* The first field that must be there and was not seen; NULL when all are there. */
-static const struct gg_field *missing_field(const struct gg_record *type, uint64_t seen)
-{
-    for (uint16_t i = 0; i < type->count; i++) {
-        const struct gg_field *field = &type->fields[i];
-        if (field->least > 0 && field->fallback < field->least &&
-            (seen >> field->number & 1) == 0) {
-            return field;
-        }
-    }
-    return NULL;
-}
-
 void gg_record_default(enum gg_record_id id, void *record)
 {
     const struct gg_record *type = gg_record_of(id);
-    memset(record, 0, type->bytes);
-    for (uint16_t i = 0; i < type->count; i++) {
-        const struct gg_field *field = &type->fields[i];
-        if (field->fallback != 0) {
-            memcpy((char *)record + field->offset, &field->fallback,
-                   sizeof field->fallback);
-        }
-    }
+    memcpy(record, type->defaults, type->bytes);
 }
 
 /* One entry of the map: a field of ours, one to skip, or one to refuse. */
@@ -282,7 +269,7 @@ static enum gg_err read_record(enum gg_record_id id, struct gg_reader *reader,
                                struct gg_fault *out_fault)
 {
     const struct gg_record *type = gg_record_of(id);
-    gg_record_default(id, record);
+    memcpy(record, type->defaults, type->bytes);
     struct gg_token map;
     if (!gg_reader_next(reader, &map) || map.kind != GG_WIRE_MAP) {
         return bad(out_fault, "the record is not a map", NULL);
@@ -294,9 +281,10 @@ static enum gg_err read_record(enum gg_record_id id, struct gg_reader *reader,
             return err;
         }
     }
-    const struct gg_field *missing = missing_field(type, seen);
-    if (missing != NULL) {
-        return bad(out_fault, "the field is missing", missing->name);
+    uint64_t missing = type->required & ~seen;
+    if (missing != 0) {
+        return bad(out_fault, "the field is missing",
+                   type->fields[__builtin_ctzll(missing) - 1].name);
     }
     return GG_OK;
 }
@@ -447,158 +435,4 @@ enum gg_err gg_record_read(struct gg_slice bytes, enum gg_record_id id,
         return bad(out_fault, "the bytes are not one bounded value", NULL);
     }
     return read_record(id, &reader, &source, out_record, out_fault);
-}
-
-/* ---- writing ---- */
-
-static int append(void *data, const char *bytes, size_t len)
-{
-    gg_buf_append(data, bytes, len);
-    return 0; /* A buffer that is full remembers it. */
-}
-
-static msgpack_packer packer_of(struct gg_buf *out)
-{
-    return (msgpack_packer){.data = out, .callback = append};
-}
-
-static bool is_default(const struct gg_field *field, const void *member)
-{
-    switch ((enum gg_field_kind)field->kind) {
-    case GG_FIELD_U: {
-        uint64_t value = 0;
-        memcpy(&value, member, sizeof value);
-        return value == field->fallback;
-    }
-    case GG_FIELD_BOOL:
-        return !*(const bool *)member;
-    case GG_FIELD_ID:
-        return gg_id_is_none(member);
-    case GG_FIELD_TEXT:
-    case GG_FIELD_NAME:
-    case GG_FIELD_GLOB:
-    case GG_FIELD_BYTES:
-    case GG_FIELD_BLOB:
-        return ((const struct gg_slice *)member)->len == 0;
-    case GG_FIELD_NUMS:
-    case GG_FIELD_TEXTS:
-    case GG_FIELD_RECORDS:
-        return ((const struct gg_list *)member)->count == 0;
-    }
-    GG_BUG("unknown kind of field");
-}
-
-static void write_bytes(msgpack_packer *packer, const struct gg_slice *bytes)
-{
-    (void)msgpack_pack_bin(packer, bytes->len);
-    (void)msgpack_pack_bin_body(packer, bytes->data, bytes->len);
-}
-
-static void write_blob(msgpack_packer *packer, const struct gg_slice *blob,
-                       struct gg_slice *out_attachment)
-{
-    if (blob->len > GG_INLINE_BYTES_MAX && out_attachment != NULL &&
-        out_attachment->data == NULL) {
-        *out_attachment = *blob;
-        (void)msgpack_pack_true(packer);
-        return;
-    }
-    write_bytes(packer, blob);
-}
-
-static void write_list(msgpack_packer *packer, const struct gg_list *list)
-{
-    (void)msgpack_pack_array(packer, list->count);
-    (void)append(packer->data, (const char *)list->raw.data, list->raw.len);
-}
-
-static void write_value(msgpack_packer *packer, const struct gg_field *field,
-                        const void *member, struct gg_slice *out_attachment)
-{
-    const struct gg_slice *slice = member;
-    switch ((enum gg_field_kind)field->kind) {
-    case GG_FIELD_U:
-        (void)msgpack_pack_uint64(packer, *(const uint64_t *)member);
-        return;
-    case GG_FIELD_BOOL:
-        (void)msgpack_pack_true(packer); /* False is the default of every boolean. */
-        return;
-    case GG_FIELD_ID:
-        (void)msgpack_pack_bin(packer, GG_ID_BYTES);
-        (void)msgpack_pack_bin_body(packer, member, GG_ID_BYTES);
-        return;
-    case GG_FIELD_TEXT:
-    case GG_FIELD_NAME:
-    case GG_FIELD_GLOB:
-        (void)msgpack_pack_str(packer, slice->len);
-        (void)msgpack_pack_str_body(packer, slice->data, slice->len);
-        return;
-    case GG_FIELD_BYTES:
-        write_bytes(packer, slice);
-        return;
-    case GG_FIELD_BLOB:
-        write_blob(packer, slice, out_attachment);
-        return;
-    case GG_FIELD_NUMS:
-    case GG_FIELD_TEXTS:
-    case GG_FIELD_RECORDS:
-        write_list(packer, member);
-        return;
-    }
-    GG_BUG("unknown kind of field");
-}
-
-void gg_record_write(struct gg_buf *out, enum gg_record_id id, const void *record,
-                     struct gg_slice *out_attachment)
-{
-    const struct gg_record *type = gg_record_of(id);
-    uint64_t present = 0;
-    for (uint16_t i = 0; i < type->count; i++) {
-        const struct gg_field *field = &type->fields[i];
-        if (!is_default(field, (const char *)record + field->offset)) {
-            present |= UINT64_C(1) << i;
-        }
-    }
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_map(&packer, (size_t)__builtin_popcountll(present));
-    for (; present != 0; present &= present - 1) {
-        const struct gg_field *field = &type->fields[__builtin_ctzll(present)];
-        (void)msgpack_pack_uint8(&packer, field->number);
-        write_value(&packer, field, (const char *)record + field->offset,
-                    out_attachment);
-    }
-}
-
-void gg_num_write(struct gg_buf *out, uint64_t value)
-{
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_uint64(&packer, value);
-}
-
-void gg_text_write(struct gg_buf *out, struct gg_slice text)
-{
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_str(&packer, text.len);
-    (void)msgpack_pack_str_body(&packer, text.data, text.len);
-}
-
-void gg_prefix_write(const struct gg_header *header, uint32_t count,
-                     uint8_t out[GG_PREFIX_BYTES])
-{
-    gg_header_write(header, out);
-    out[GG_HEADER_BYTES] = 0xdd; /* array 32 */
-    put16(out + GG_HEADER_BYTES + 1, (uint16_t)(count >> 16));
-    put16(out + GG_HEADER_BYTES + 3, (uint16_t)count);
-}
-
-void gg_command_write(struct gg_buf *out, enum gg_command_code code, uint64_t request,
-                      const void *record, struct gg_slice *out_attachment)
-{
-    const struct gg_command_type *type = gg_command_type_of(code);
-    GG_ASSERT(type != NULL);
-    msgpack_packer packer = packer_of(out);
-    (void)msgpack_pack_array(&packer, 3);
-    (void)msgpack_pack_uint8(&packer, (uint8_t)code);
-    (void)msgpack_pack_uint64(&packer, request);
-    gg_record_write(out, type->record, record, out_attachment);
 }

@@ -24,6 +24,36 @@
 #define KIND_SUBMIT GG_FIELD_RECORDS, GG_RECORD_SUBMIT
 #define KIND_JOB    GG_FIELD_RECORDS, GG_RECORD_JOB
 
+/* clang-format off */
+/* The default of a member that is not zero; only numbers have such defaults. */
+#define INIT_U(name, fallback) .record.name = (fallback),
+#define INIT_BOOL(name, fallback)
+#define INIT_ID(name, fallback)
+#define INIT_TEXT(name, fallback)
+#define INIT_NAME(name, fallback)
+#define INIT_GLOB(name, fallback)
+#define INIT_BYTES(name, fallback)
+#define INIT_BLOB(name, fallback)
+#define INIT_NUMS(name, fallback)
+#define INIT_TEXTS(name, fallback)
+#define INIT_POOL(name, fallback)
+#define INIT_HELD(name, fallback)
+#define INIT_REASON(name, fallback)
+#define INIT_MOMENT(name, fallback)
+#define INIT_QUEUE(name, fallback)
+#define INIT_RUN(name, fallback)
+#define INIT_WORKER(name, fallback)
+#define INIT_STAT(name, fallback)
+#define INIT_SUBMIT(name, fallback)
+#define INIT_JOB(name, fallback)
+#define INIT(n, kind_, name_, fallback_, least_, most_, meaning_) INIT_##kind_(name_, fallback_)
+
+/* clang-format on */
+
+/* A field whose default is below its least must be there. */
+#define REQUIRED(n, kind_, name_, fallback_, least_, most_, meaning_)                  \
+    | ((least_) > (fallback_) ? UINT64_C(1) << (n) : 0)
+
 #define ROW(n, kind_, name_, fallback_, least_, most_, meaning_)                       \
     {n,      KIND_##kind_, offsetof(struct OWNER, name_), fallback_, least_, most_,    \
      #name_, meaning_},
@@ -152,14 +182,30 @@ static const struct gg_field fields_CHECKPOINT[] = {GG_CHECKPOINT_FIELDS(ROW)};
 static const struct gg_field fields_OUTCOME[] = {GG_OUTCOME_FIELDS(ROW)};
 #undef OWNER
 
+#define X(symbol, tag, list)                                                           \
+    static const struct {                                                              \
+        struct tag record;                                                             \
+        char end; /* So that there is always something to initialise. */               \
+    } default_##symbol = {.end = 0, list(INIT)};
+GG_RECORD_LIST(X)
+#undef X
+
+/* REQUIRED compares constants, some of which are 0. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits"
 static const struct gg_record records[GG_RECORD_COUNT] = {
 #define X(symbol, tag, list)                                                           \
-    [GG_RECORD_##symbol] = {#symbol, fields_##symbol,                                  \
-                            sizeof fields_##symbol / sizeof fields_##symbol[0],        \
-                            sizeof(struct tag)},
+    [GG_RECORD_##                                                                      \
+        symbol] = {.name = #symbol,                                                    \
+                   .fields = fields_##symbol,                                          \
+                   .defaults = &default_##symbol.record,                               \
+                   .required = 0 list(REQUIRED),                                       \
+                   .count = sizeof fields_##symbol / sizeof fields_##symbol[0],        \
+                   .bytes = sizeof(struct tag)},
     GG_RECORD_LIST(X)
 #undef X
 };
+#pragma GCC diagnostic pop
 
 const struct gg_record *gg_record_of(enum gg_record_id id)
 {

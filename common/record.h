@@ -678,6 +678,8 @@ struct gg_field {
 struct gg_record {
     const char *name;
     const struct gg_field *fields;
+    const void *defaults; /* Its struct with every field at its default. */
+    uint64_t required;    /* Bit 1 << number of each field that must be there. */
     uint16_t count;
     uint16_t bytes; /* Of its struct. */
 };

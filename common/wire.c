@@ -130,7 +130,7 @@ static bool read_format(struct gg_reader *reader, uint8_t format, struct gg_toke
     }
 }
 
-bool gg_reader_next(struct gg_reader *reader, struct gg_token *out_token)
+bool gg_reader_next_any(struct gg_reader *reader, struct gg_token *out_token)
 {
     if (reader->at == reader->end) {
         return false;

@@ -55,7 +55,17 @@ static inline struct gg_reader gg_reader_of(struct gg_slice bytes)
 
 /* Read one value and move past it; past the head only for a container. False at the end
  * of the bytes, or where they are not MessagePack. */
-bool gg_reader_next(struct gg_reader *reader, struct gg_token *out_token);
+bool gg_reader_next_any(struct gg_reader *reader, struct gg_token *out_token);
+
+static inline bool gg_reader_next(struct gg_reader *reader, struct gg_token *out_token)
+{
+    if (reader->at < reader->end && *reader->at < 0x80) { /* Most values are small. */
+        out_token->kind = GG_WIRE_UINT;
+        out_token->value = *reader->at++;
+        return true;
+    }
+    return gg_reader_next_any(reader, out_token);
+}
 
 /* Move past one whole value, containers and all. False as gg_reader_next(); also for
  * what gg_wire_check() would refuse. */
