@@ -258,10 +258,11 @@ static uint64_t local_broker(const struct gg_call *call)
     (void)snprintf(path, sizeof path, "/proc/%" PRIu64 "/comm", broker.pid);
     FILE *file = fopen(path, "re");
     if (file != NULL) {
-        (void)fgets(name, sizeof name, file);
+        bool read = fgets(name, sizeof name, file) != NULL;
         (void)fclose(file);
+        return read && strncmp(name, "gangerd", 7) == 0 ? broker.pid : 0;
     }
-    return strncmp(name, "gangerd", 7) == 0 ? broker.pid : 0;
+    return 0;
 }
 
 static void add_report(struct gg_load_report *all, const struct gg_load_report *one)

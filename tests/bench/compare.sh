@@ -1,7 +1,7 @@
 #!/bin/bash
 # Ganger beside bare libzmq, in one run: interleaved pairs, median of the pair ratios.
 #
-#   compare.sh [--pairs N] [--jobs N] [--submits N]
+#   compare.sh [--pairs N] [--jobs N] [--window N] [--submits N]
 #
 #   jobs a second       `ganger bench` over the relay; 1.0 and more is better than it
 #   idle round trip     the same pair; at most 1.5 is the aim
@@ -14,18 +14,20 @@ set -euo pipefail
 
 pairs=7
 jobs=300000
+window=4000
 submits=100
 while [ $# -gt 1 ]; do
     case $1 in
     --pairs) pairs=$2 ;;
     --jobs) jobs=$2 ;;
+    --window) window=$2 ;;
     --submits) submits=$2 ;;
     *) break ;;
     esac
     shift 2
 done
 if [ $# -gt 0 ]; then
-    echo "usage: compare.sh [--pairs N] [--jobs N] [--submits N]" >&2
+    echo "usage: compare.sh [--pairs N] [--jobs N] [--window N] [--submits N]" >&2
     exit 64
 fi
 bin=${GG_BIN_DIR:?where the programs are}
@@ -86,8 +88,9 @@ ratio() {
 }
 
 for ((pair = 1; pair <= pairs; pair++)); do
-    relay=$("$bench/relay" all --jobs "$jobs")
-    "$bin/ganger" bench --jobs "$jobs" --spawn-workers 1 -o json >"$work/bench"
+    relay=$("$bench/relay" all --jobs "$jobs" --window "$window")
+    "$bin/ganger" bench --jobs "$jobs" --window "$window" --spawn-workers 1 \
+        -o json >"$work/bench" 2>"$work/bench.log" || { cat "$work/bench.log" >&2; exit 1; }
     bare_ms=$(times "$bench/roundtrip" "$echo_endpoint")
     submit_ms=$(times "$bin/ganger" submit compare x --keep 0 --expires 1s)
 
