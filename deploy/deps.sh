@@ -7,16 +7,17 @@
 #
 # It looks at what is installed first; when nothing is missing it changes nothing and
 # asks no server. Otherwise it calls apt-get, as root or through sudo.
+# shellcheck disable=SC2086 # The lists are meant to be split.
 set -eu
 
 BUILD_AND_RUN="
-    build-essential cmake ninja-build pkg-config
+    gcc libc6-dev cmake ninja-build pkg-config
     libczmq-dev libinih-dev libjansson-dev libmsgpack-dev libsmartcols-dev
     libsodium-dev libsystemd-dev libxxhash-dev libzmq3-dev uthash-dev
     scdoc
 "
 TESTS="
-    clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
+    g++ clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
     libcmocka-dev
     iproute2 procps systemd
     python3 python3-msgpack python3-zmq
