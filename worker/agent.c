@@ -579,56 +579,6 @@ void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fen
     gg_say_started(agent, attempt);
 }
 
-static void replace_blob(struct gg_blob **blob_p, struct gg_slice bytes)
-{
-    gg_blob_unref(blob_p);
-    *blob_p = bytes.len > 0 ? gg_blob_new(bytes) : NULL;
-}
-
-static void said_partial(struct gg_worker *agent, struct gg_attempt *attempt,
-                         struct gg_slice data)
-{
-    struct gg_partial partial;
-    gg_record_default(GG_RECORD_PARTIAL, &partial);
-    partial.id = attempt->id;
-    partial.fence = attempt->fence;
-    partial.offset = attempt->work->partial_offset;
-    partial.data = data;
-    attempt->work->partial_offset += data.len;
-    if (agent->state == GG_WORKER_UP && gg_postbag_has_room(&agent->postbag)) {
-        (void)gg_postbag_add(&agent->postbag, GG_CMD_PARTIAL, 0, &partial, NULL);
-    }
-}
-
-void gg_worker_said(struct gg_worker *agent, uint64_t fence, const struct gg_line *line)
-{
-    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
-    if (attempt == NULL || attempt->work == NULL) {
-        return;
-    }
-    switch (line->kind) {
-    case GG_LINE_PROGRESS:
-        attempt->work->has_progress = true;
-        attempt->work->progress_is_new = true;
-        attempt->work->progress_ppm = line->ppm;
-        replace_blob(&attempt->work->progress_text, line->text);
-        if (!gg_list_linked(&attempt->said)) {
-            gg_list_push_back(&agent->said, &attempt->said);
-        }
-        return;
-    case GG_LINE_PARTIAL:
-        said_partial(agent, attempt, line->text);
-        return;
-    case GG_LINE_CHECKPOINT:
-        replace_blob(&attempt->work->stored_checkpoint, line->text);
-        gg_say_checkpoint(agent, attempt);
-        return;
-    case GG_LINE_SNOOZE:
-        return; /* The executor's ending tells it. */
-    }
-    GG_BUG("unknown kind of line");
-}
-
 void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence,
                      const struct gg_ending *ending)
 {
@@ -652,8 +602,8 @@ void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence
     } else {
         gg_verdict_text(attempt, ending, text, sizeof text);
     }
-    replace_blob(&attempt->detail.text, gg_slice_text(text));
-    replace_blob(&attempt->detail.output, ending->output);
+    gg_say_keep(&attempt->detail.text, gg_slice_text(text));
+    gg_say_keep(&attempt->detail.output, ending->output);
     finish(agent, attempt, kind);
 }
 
@@ -674,6 +624,12 @@ static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
 }
 
 /* ---- time and will ---- */
+
+static struct gg_attempt *attempt_of(struct gg_heap_node *node)
+{
+    return (struct gg_attempt *)(void *)((char *)node -
+                                         offsetof(struct gg_attempt, timer));
+}
 
 static void on_deadline(struct gg_worker *agent, struct gg_attempt *attempt,
                         struct gg_mono now)
@@ -703,14 +659,11 @@ void gg_worker_tick(struct gg_worker *agent, struct gg_mono now)
     }
     agent->ticked_ms = now.ms;
     for (;;) {
-        const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
+        struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
         if (node == NULL || node->at > now.ms) {
             break;
         }
-        on_deadline(agent,
-                    (struct gg_attempt *)(void *)((char *)(uintptr_t)node -
-                                                  offsetof(struct gg_attempt, timer)),
-                    now);
+        on_deadline(agent, attempt_of(node), now);
     }
     if (agent->draining && agent->drain_until_ms <= now.ms) {
         agent->drain_until_ms = INT64_MAX;

@@ -147,7 +147,7 @@ void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now)
 
 static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
 {
-    size_t texts[GG_POOLS_MAX + 1];
+    size_t texts[GG_POOLS_MAX + 1] = {0};
     uint32_t held = 0;
     gg_buf_clear(&agent->scratch);
     for (uint32_t i = 0; i < agent->config.pool_count; i++) {
@@ -214,4 +214,54 @@ void gg_worker_hello(struct gg_worker *agent, struct gg_now now, uint64_t sessio
     agent->ticked_ms = now.mono.ms;
     agent->beats[0] = (struct gg_beat){.sequence = 1, .sent_ms = now.mono.ms};
     agent->beat_count = 1;
+}
+
+void gg_say_keep(struct gg_blob **blob_p, struct gg_slice bytes)
+{
+    gg_blob_unref(blob_p);
+    *blob_p = bytes.len > 0 ? gg_blob_new(bytes) : NULL;
+}
+
+static void said_partial(struct gg_worker *agent, struct gg_attempt *attempt,
+                         struct gg_slice data)
+{
+    struct gg_partial partial;
+    gg_record_default(GG_RECORD_PARTIAL, &partial);
+    partial.id = attempt->id;
+    partial.fence = attempt->fence;
+    partial.offset = attempt->work->partial_offset;
+    partial.data = data;
+    attempt->work->partial_offset += data.len;
+    if (agent->state == GG_WORKER_UP && gg_postbag_has_room(&agent->postbag)) {
+        (void)gg_postbag_add(&agent->postbag, GG_CMD_PARTIAL, 0, &partial, NULL);
+    }
+}
+
+void gg_worker_said(struct gg_worker *agent, uint64_t fence, const struct gg_line *line)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL || attempt->work == NULL) {
+        return;
+    }
+    switch (line->kind) {
+    case GG_LINE_PROGRESS:
+        attempt->work->has_progress = true;
+        attempt->work->progress_is_new = true;
+        attempt->work->progress_ppm = line->ppm;
+        gg_say_keep(&attempt->work->progress_text, line->text);
+        if (!gg_list_linked(&attempt->said)) {
+            gg_list_push_back(&agent->said, &attempt->said);
+        }
+        return;
+    case GG_LINE_PARTIAL:
+        said_partial(agent, attempt, line->text);
+        return;
+    case GG_LINE_CHECKPOINT:
+        gg_say_keep(&attempt->work->stored_checkpoint, line->text);
+        gg_say_checkpoint(agent, attempt);
+        return;
+    case GG_LINE_SNOOZE:
+        return; /* The executor's ending tells it. */
+    }
+    GG_BUG("unknown kind of line");
 }

@@ -14,6 +14,9 @@ void gg_say_outcome(struct gg_worker *agent, const struct gg_attempt *attempt);
 /* Hand back an assignment that there was no room to remember. */
 void gg_say_unkept(struct gg_worker *agent, const struct gg_id *id, uint64_t fence);
 
+/* Keep a copy of `bytes` in *blob_p instead of what is there; nothing when empty. */
+void gg_say_keep(struct gg_blob **blob_p, struct gg_slice bytes);
+
 /* Windows and leases, in full; from its sending the leases will run. */
 void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now);
 

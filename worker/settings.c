@@ -191,7 +191,9 @@ static void set_names(struct gg_worker_settings *out)
     for (char *at = host; *at != '\0'; at++) {
         bool good = isalnum((unsigned char)*at) ||
                     (at != host && strchr("._-", *at) != NULL);
-        *at = good ? *at : 'x';
+        if (!good) {
+            *at = 'x';
+        }
     }
     (void)snprintf(out->name, sizeof out->name, "%s-%d", host, (int)getpid());
 }

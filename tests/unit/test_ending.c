@@ -88,7 +88,8 @@ static void long_text_is_cut_at_a_character(void **state)
     char text[GG_ENDING_TEXT_BYTES + 16];
     (void)state;
     for (size_t i = 0; i + 1 < sizeof text; i += 2) {
-        memcpy(text + i, "\xc3\xa4", 2);
+        text[i] = (char)0xc3; /* Two bytes a character. */
+        text[i + 1] = (char)0xa4;
     }
 
     gg_ending_set_text(&ending, gg_slice_of(text, sizeof text - 2));

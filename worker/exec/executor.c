@@ -249,16 +249,21 @@ static void on_socket(struct gg_listener *watch, uint32_t events)
     }
 }
 
+static void take_errors(struct gg_executor *executor, struct gg_slice bytes)
+{
+    gg_tail_push(&executor->tail, bytes);
+    if (executor->world->verbose) {
+        (void)!write(STDERR_FILENO, bytes.data, bytes.len);
+    }
+}
+
 static void read_errors(struct gg_executor *executor, int reads)
 {
     uint8_t piece[PIECE_BYTES];
     for (int i = 0; i < reads && executor->errors.fd >= 0; i++) {
         ssize_t got = read(executor->errors.fd, piece, sizeof piece);
         if (got > 0) {
-            gg_tail_push(&executor->tail, gg_slice_of(piece, (size_t)got));
-            if (executor->world->verbose) {
-                (void)!write(STDERR_FILENO, piece, (size_t)got);
-            }
+            take_errors(executor, gg_slice_of(piece, (size_t)got));
         }
         if (got == 0) {
             gg_listener_close(executor->world->poller, &executor->errors);

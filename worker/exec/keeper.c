@@ -100,7 +100,7 @@ static void tell_all(struct keeper *keeper)
             keeper->untold = true;
             return;
         }
-        if (!child->running) {
+        if (!child->running && gg_list_linked(&child->link)) {
             gg_list_remove(&child->link);
             free(child);
         }
@@ -268,10 +268,24 @@ static char *next_text(struct parcel *parcel, size_t *at)
     return text;
 }
 
+/* Is one of `variables` named as `variable` is? */
+static bool is_named(char **variables, size_t count, const char *variable)
+{
+    const char *end = strchrnul(variable, '=');
+    size_t len = (size_t)(end - variable);
+    for (size_t i = 0; i < count; i++) {
+        const char *other = strchrnul(variables[i], '=');
+        if ((size_t)(other - variables[i]) == len &&
+            memcmp(variables[i], variable, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The keeper's own environment with the variables of the parcel, and the mark. */
 static char **make_environment(char **added, size_t added_count, char *mark)
 {
-    extern char **environ;
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;
@@ -286,13 +300,7 @@ static char **make_environment(char **added, size_t added_count, char *mark)
     }
     variables[used++] = mark;
     for (size_t i = 0; i < count; i++) {
-        const char *end = strchr(environ[i], '=');
-        size_t len = end == NULL ? strlen(environ[i]) : (size_t)(end - environ[i]) + 1;
-        bool shadowed = false;
-        for (size_t j = 0; j < added_count + 1 && !shadowed; j++) {
-            shadowed = strncmp(variables[j], environ[i], len) == 0;
-        }
-        if (!shadowed) {
+        if (!is_named(variables, added_count + 1, environ[i])) {
             variables[used++] = environ[i];
         }
     }

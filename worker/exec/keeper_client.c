@@ -46,7 +46,6 @@ static bool is_private(const char *variable)
 
 static char **public_environment(void)
 {
-    extern char **environ;
     size_t count = 0;
     while (environ[count] != NULL) {
         count++;

@@ -18,7 +18,7 @@ enum { PIPE_FD = GG_KEEPER_FDS_MAX, HIGH_FD = 64 };
 
 static _Noreturn void fail(int fd, enum gg_keeper_stage stage)
 {
-    struct failure failure = {.stage = stage, .error = errno};
+    struct failure failure = {.stage = (int)stage, .error = errno};
     (void)!write(fd, &failure, sizeof failure);
     _exit(127);
 }
@@ -96,7 +96,7 @@ enum gg_err gg_spawn(const struct gg_spawn *spawn, pid_t *out_pid,
     }
     int fork_error = errno;
     (void)close(ends[1]);
-    struct failure failure = {.stage = GG_STAGE_FORK, .error = fork_error};
+    struct failure failure = {.stage = (int)GG_STAGE_FORK, .error = fork_error};
     ssize_t got = pid < 0 ? (ssize_t)sizeof failure : 0;
     while (pid > 0) {
         got = read(ends[0], &failure, sizeof failure);

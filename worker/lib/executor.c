@@ -74,18 +74,25 @@ static bool read_more(struct gg_executor_link *link, bool wait)
     return !link->closed;
 }
 
+/* The message at the front, if it is there whole. */
+static bool take_frame(const struct gg_executor_link *link, struct gg_slice *out_frame)
+{
+    const uint8_t *head = link->in.data;
+    if (link->in.len < LENGTH_BYTES) {
+        return false;
+    }
+    size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
+                 (size_t)head[3];
+    *out_frame = gg_slice_of(head + LENGTH_BYTES, len);
+    return link->in.len - LENGTH_BYTES >= len;
+}
+
 bool gg_executor_receive(struct gg_executor_link *link, bool wait,
                          struct gg_slice *out_frame)
 {
     while (!link->closed) {
-        if (link->in.len >= LENGTH_BYTES) {
-            const uint8_t *head = link->in.data;
-            size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 |
-                         (size_t)head[2] << 8 | (size_t)head[3];
-            if (link->in.len - LENGTH_BYTES >= len) {
-                *out_frame = gg_slice_of(head + LENGTH_BYTES, len);
-                return true;
-            }
+        if (take_frame(link, out_frame)) {
+            return true;
         }
         if (!read_more(link, wait)) {
             return false;

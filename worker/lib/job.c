@@ -59,22 +59,23 @@ uint64_t ganger_job_run_timeout_ms(const ganger_job *job)
     return job->assign.run_timeout_ms;
 }
 
+/* Is this message a stop for the job? The agent sends one command a message. */
+static bool is_stop(const ganger_job *job, struct gg_slice frame)
+{
+    struct gg_message message;
+    struct gg_command command;
+    struct gg_fault fault;
+    return gg_message_open(frame, (struct gg_slice){0}, &message, &fault) == GG_OK &&
+           gg_message_next(&message, &command, &fault) && fault.err == GG_OK &&
+           command.code == GG_CMD_STOP && command.as.stop.fence == job->assign.fence;
+}
+
 /* Look for a stop among what has arrived. */
 static void take_stop(ganger_job *job)
 {
     struct gg_slice frame;
     while (gg_executor_receive(job->link, false, &frame)) {
-        struct gg_message message;
-        struct gg_command command;
-        struct gg_fault fault;
-        if (gg_message_open(frame, (struct gg_slice){0}, &message, &fault) == GG_OK) {
-            while (gg_message_next(&message, &command, &fault)) {
-                if (fault.err == GG_OK && command.code == GG_CMD_STOP &&
-                    command.as.stop.fence == job->assign.fence) {
-                    job->cancelled = true;
-                }
-            }
-        }
+        job->cancelled = job->cancelled || is_stop(job, frame);
         gg_executor_consume(job->link, frame);
     }
 }

@@ -116,6 +116,14 @@ const char *fake_log(struct fake_broker *broker)
     return broker->log;
 }
 
+void fake_wait(struct fake_broker *broker, int64_t limit_ms, const char *condition)
+{
+    if (gg_mono_now().ms > limit_ms) {
+        fail_msg("never: %s\nlog of the agent:\n%s", condition, fake_log(broker));
+    }
+    fake_turn(broker, 20);
+}
+
 int fake_wait_agent(struct fake_broker *broker)
 {
     int status = 0;

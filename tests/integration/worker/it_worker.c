@@ -332,8 +332,8 @@ static void same_assignment_twice_is_one_attempt(void **state)
     assert_int_equal(job->outcomes, 1);
 }
 
-/* Hellos of sockets that were given up may still come in any order: what was assigned in
- * such a session is assigned again in the next. */
+/* Hellos of sockets that were given up may still come in any order: what was assigned
+ * in such a session is assigned again in the next. */
 static struct fake_job *run_in_some_session(struct fake_broker *broker,
                                             const char *script)
 {
