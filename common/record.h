@@ -417,7 +417,7 @@ enum gg_why {
 
 #define GG_JOB_FIELDS(F) \
     F(1, ID,    id,        0, 1, 1,               "id; another than the one submitted where a key was met") \
-    F(2, NAME,  realm,     0, 0, 64,              "realm") \
+    F(2, NAME,  realm,     0, 0, 64,              "realm; absent: default") \
     F(3, NAME,  queue,     0, 0, 64,              "queue") \
     F(4, BYTES, key,       0, 0, 255,             "key") \
     F(5, BOOL,  existing,  0, 0, 1,               "a job known before the submission") \

@@ -237,7 +237,9 @@ void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
 {
     gg_record_default(GG_RECORD_JOB, out);
     out->id = job->id;
-    out->realm = gg_name_slice(&job->queue->realm->name);
+    if (!job->queue->realm->is_default) {
+        out->realm = gg_name_slice(&job->queue->realm->name);
+    }
     out->queue = gg_name_slice(&job->queue->name);
     out->key = gg_blob_slice(job->key);
     out->state = job->state;
@@ -264,15 +266,29 @@ void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
     describe_times(core, job, out);
 }
 
+static void describe_briefly(const struct gg_core *core, const struct gg_job *job,
+                             struct gg_job_info *out)
+{
+    gg_record_default(GG_RECORD_JOB, out);
+    out->id = job->id;
+    out->state = job->state;
+    out->durability = job->durability;
+    out->epoch = core->epoch;
+}
+
 void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                 uint64_t request, struct gg_job *job, const struct gg_job_view *view)
 {
     struct gg_buf lists;
     gg_buf_init(&lists, 65536);
     struct gg_job_info info;
-    gg_job_describe(core, job, &info);
+    if (view->brief) {
+        describe_briefly(core, job, &info);
+    } else {
+        gg_job_describe(core, job, &info);
+        info.tags = gg_job_tags(job, &lists);
+    }
     info.existing = view->existing;
-    info.tags = gg_job_tags(job, &lists);
     struct gg_buf reasons;
     gg_buf_init(&reasons, 65536);
     if (view->with_why) {

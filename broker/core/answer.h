@@ -44,6 +44,7 @@ struct gg_job_view {
     bool existing;
     bool with_result;
     bool with_why;
+    bool brief; /* Only id, state, durability and epoch: a full answer follows. */
     enum gg_receipt receipt; /* 0: none is asked for. */
 };
 

@@ -94,8 +94,7 @@ static void say_assign(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     assign.pool = job->pool;
     assign.attempt = job->attempt;
     assign.queue = gg_name_slice(&job->queue->name);
-    if (!gg_slice_equal(gg_name_slice(&job->queue->realm->name),
-                        gg_slice_text("default"))) {
+    if (!job->queue->realm->is_default) {
         assign.realm = gg_name_slice(&job->queue->realm->name);
     }
     assign.key = gg_blob_slice(job->key);

@@ -55,7 +55,8 @@ static struct gg_realm *get_realm(struct gg_core *core, struct gg_slice name)
         return realm;
     }
     realm = &core->realms[core->realm_count++];
-    *realm = (struct gg_realm){0};
+    *realm = (struct gg_realm){
+        .is_default = gg_slice_equal(name, gg_realm_or_default((struct gg_slice){0}))};
     gg_name_set(&realm->name, name);
     return realm;
 }

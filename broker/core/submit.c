@@ -364,6 +364,7 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     } else {
         gg_say_job(core, fx, peer, request, job,
                    &(struct gg_job_view){.existing = verdict.met_key,
+                                         .brief = submit->wait && !met,
                                          .with_result = met && ended,
                                          .receipt = ended && submit->wait
                                                         ? GG_RECEIPT_FINAL

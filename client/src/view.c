@@ -71,7 +71,7 @@ void gg_view_job(const struct gg_view *view, const struct gg_job_info *job,
 {
     *out = (ganger_job){
         .id = id_of(&job->id),
-        .realm = text_of(view, job->realm),
+        .realm = job->realm.len == 0 ? "default" : text_of(view, job->realm),
         .queue = text_of(view, job->queue),
         .key = bytes_of(view, job->key),
         .existing = job->existing,

@@ -285,7 +285,7 @@ static void submit_and_run_return_the_job(void **state)
     assert_int_equal(ganger_submit(f->handle, &submission, WITHIN_MS, &job), GANGER_OK);
     assert_memory_equal(job.id.bytes, submission.id.bytes, GANGER_ID_BYTES);
     assert_int_equal(job.state, GANGER_READY);
-    assert_string_equal(job.realm, "");
+    assert_string_equal(job.realm, "default");
     assert_string_equal(job.worker, "");
     assert_int_equal(job.exit_status, -1);
     assert_int_equal(job.epoch, 1);
