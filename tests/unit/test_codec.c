@@ -1,4 +1,4 @@
-/* test_codec.c - messages: header, commands beside each other, the second frame, limits.
+/* test_codec.c - messages: header, commands beside each other, second frame, limits.
  * What single fields do is in test_codec_fields.c. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* test_err.c - one list of errors: every number has a name, a sentence, an exit code. */
+/* test_err.c - every error has one number, one name, a sentence, an exit code. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

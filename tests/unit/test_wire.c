@@ -1,4 +1,4 @@
-/* test_wire.c - the bounded reader, held against msgpack-c's own unpacker and packer. */
+/* test_wire.c - the bounded reader, held against msgpack-c in both directions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
