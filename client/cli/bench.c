@@ -31,6 +31,7 @@ enum {
     WORKER_WAIT_MS = 10000,
     LOOK_MS = 20,
     GRACE_MS = 5000,
+    USER_FIELD = 14, /* Of /proc/PID/stat: user time; kernel time follows. */
 };
 
 struct submitter {
@@ -227,8 +228,6 @@ static double cpu_seconds(uint64_t pid)
 {
     char path[64];
     char line[1024];
-    unsigned long user = 0;
-    unsigned long kernel = 0;
     (void)snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", pid);
     FILE *file = pid > 0 ? fopen(path, "re") : NULL;
     if (file == NULL) {
@@ -236,13 +235,15 @@ static double cpu_seconds(uint64_t pid)
     }
     bool good = fgets(line, sizeof line, file) != NULL;
     (void)fclose(file);
-    const char *end = good ? strrchr(line, ')') : NULL; /* Behind the name. */
-    if (end == NULL || sscanf(end + 1,
-                              " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
-                              "%lu %lu",
-                              &user, &kernel) != 2) {
+    char *at = good ? strrchr(line, ')') : NULL; /* Behind the name. */
+    for (int field = 2; at != NULL && field < USER_FIELD; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at == NULL) {
         return -1.0;
     }
+    unsigned long user = strtoul(at + 1, &at, 10);
+    unsigned long kernel = strtoul(at, NULL, 10);
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 

@@ -17,15 +17,13 @@ enum { EXIT_NOT_THERE = 127 };
 static void locate(const char *name, char path[PATH_MAX])
 {
     ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    if (len > 0) {
-        path[len] = '\0';
-        char *slash = strrchr(path, '/');
-        size_t folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
-        if (folder + strlen(name) < PATH_MAX) {
-            memcpy(path + folder, name, strlen(name) + 1);
-            if (access(path, X_OK) == 0) {
-                return;
-            }
+    path[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    size_t folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    if (folder > 0 && folder + strlen(name) < PATH_MAX) {
+        memcpy(path + folder, name, strlen(name) + 1);
+        if (access(path, X_OK) == 0) {
+            return;
         }
     }
     (void)snprintf(path, PATH_MAX, "%s", name);

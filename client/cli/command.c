@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define ONE_JOB GG_SET_GLOBAL | GG_SET_TARGET
+#define ONE_JOB (GG_SET_GLOBAL | GG_SET_TARGET)
 #define MANY    64
 #define WAITING                                                                        \
     "Without --wait=D it waits 5 s, then says that the job goes on and exits with 4."

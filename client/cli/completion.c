@@ -37,6 +37,18 @@ static void print_words(void)
     (void)puts("\"");
 }
 
+static void print_verbs_of(size_t first)
+{
+    const char *noun = gg_command_table[first].noun;
+    (void)printf("    %s) verbs=\"", noun);
+    for (size_t i = first; i < gg_command_count; i++) {
+        if (strcmp(noun, gg_command_table[i].noun) == 0) {
+            (void)printf("%s%s", i > first ? " " : "", gg_command_table[i].verb);
+        }
+    }
+    (void)puts("\" ;;");
+}
+
 static void print_verbs(void)
 {
     (void)puts("    case $noun in");
@@ -44,13 +56,7 @@ static void print_verbs(void)
         if (gg_command_table[i].verb == NULL || !first_of_noun(i)) {
             continue;
         }
-        (void)printf("    %s) verbs=\"", gg_command_table[i].noun);
-        for (size_t j = i; j < gg_command_count; j++) {
-            if (strcmp(gg_command_table[i].noun, gg_command_table[j].noun) == 0) {
-                (void)printf("%s%s", j > i ? " " : "", gg_command_table[j].verb);
-            }
-        }
-        (void)puts("\" ;;");
+        print_verbs_of(i);
     }
     (void)puts("    esac");
 }
@@ -71,6 +77,15 @@ static void print_option_cases(void)
     (void)puts("\" ;;\n    esac");
 }
 
+static void print_choices(const char *choices)
+{
+    (void)fputs("values=\"", stdout);
+    for (; *choices != '\0'; choices++) {
+        (void)putchar(*choices == '|' ? ' ' : *choices);
+    }
+    (void)puts("\" ;;");
+}
+
 /* The words an option's value may be, where they are few. */
 static void print_value_cases(void)
 {
@@ -83,11 +98,7 @@ static void print_value_cases(void)
         (void)printf("    --%s%s) ", option->name,
                      strcmp(option->name, "output") == 0 ? "|-o" : "");
         if (option->choices != NULL) {
-            (void)fputs("values=\"", stdout);
-            for (const char *c = option->choices; *c != '\0'; c++) {
-                (void)putchar(*c == '|' ? ' ' : *c);
-            }
-            (void)puts("\" ;;");
+            print_choices(option->choices);
         } else if (strcmp(option->arg, "FILE") == 0) {
             (void)puts("COMPREPLY=($(compgen -f -- \"$current\")); return ;;");
         } else {

@@ -164,6 +164,15 @@ static int on_child(struct dev *dev)
     return said ? WEXITSTATUS(how) : GG_EXIT_FAULT;
 }
 
+static int on_signal(struct dev *dev)
+{
+    struct signalfd_siginfo info;
+    if (read(dev->signals, &info, sizeof info) != sizeof info) {
+        return GG_EXIT_DONE;
+    }
+    return info.ssi_signo == SIGCHLD ? on_child(dev) : GG_EXIT_INTERRUPTED;
+}
+
 static int serve(struct dev *dev)
 {
     for (;;) {
@@ -178,13 +187,8 @@ static int serve(struct dev *dev)
         if (fds[1].revents != 0) {
             status = read_log(dev);
         }
-        struct signalfd_siginfo info;
-        if (status == GG_EXIT_DONE && fds[0].revents != 0 &&
-            read(dev->signals, &info, sizeof info) == sizeof info) {
-            if (info.ssi_signo != SIGCHLD) {
-                return GG_EXIT_INTERRUPTED;
-            }
-            status = on_child(dev);
+        if (status == GG_EXIT_DONE && fds[0].revents != 0) {
+            status = on_signal(dev);
         }
         if (status != GG_EXIT_DONE) {
             return status;

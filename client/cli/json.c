@@ -256,20 +256,22 @@ static json_t *running_of(const ganger_worker *worker)
     return list;
 }
 
+/* Each word of `text`. */
+static void add_words(json_t *list, const char *text)
+{
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        ganger_bytes word = {.data = text, .len = strcspn(text, " ")};
+        (void)json_array_append_new(list, gg_json_bytes(word));
+        text += word.len;
+    }
+}
+
 /* The patterns of all its pools, each once a pool. */
 static json_t *patterns_of(const ganger_worker *worker)
 {
     json_t *list = gg_say_need(json_array());
     for (size_t i = 0; i < worker->pool_count; i++) {
-        const char *text = worker->pools[i].queues;
-        while (text != NULL && *text != '\0') {
-            size_t len = strcspn(text, " ");
-            if (len > 0) {
-                ganger_bytes word = {.data = text, .len = len};
-                (void)json_array_append_new(list, gg_json_bytes(word));
-            }
-            text += len + strspn(text + len, " ");
-        }
+        add_words(list, worker->pools[i].queues);
     }
     return list;
 }

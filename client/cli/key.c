@@ -78,17 +78,26 @@ static bool add_role(bool roles[ROLE_COUNT], const char *word)
     return false;
 }
 
+/* Roles separated by commas. */
+static bool add_roles(bool roles[ROLE_COUNT], const char *said)
+{
+    char words[128];
+    char *rest = words;
+    (void)snprintf(words, sizeof words, "%s", said);
+    for (char *word = strsep(&rest, ", "); word; word = strsep(&rest, ", ")) {
+        if (word[0] != '\0' && !add_role(roles, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool read_roles(const struct gg_texts *said, struct gg_keyring_entry *entry)
 {
     bool roles[ROLE_COUNT] = {false};
     for (size_t i = 0; i < said->count; i++) {
-        char words[128];
-        char *rest = words;
-        (void)snprintf(words, sizeof words, "%s", said->items[i]);
-        for (char *word = strsep(&rest, ", "); word; word = strsep(&rest, ", ")) {
-            if (word[0] != '\0' && !add_role(roles, word)) {
-                return false;
-            }
+        if (!add_roles(roles, said->items[i])) {
+            return false;
         }
     }
     size_t len = 0;

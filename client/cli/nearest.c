@@ -1,5 +1,6 @@
 #include "client/cli/nearest.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,10 +28,10 @@ size_t gg_nearest_distance(const char *a, const char *b)
         row[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
             size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                           a[i - 2] == b[j - 1];
             row[j] = least(least(above[j], row[j - 1]) + 1, above[j - 1] + cost);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                row[j] = least(row[j], two_above[j - 2] + 1);
-            }
+            row[j] = swapped ? least(row[j], two_above[j - 2] + 1) : row[j];
         }
     }
     return rows[a_len % 3][b_len];

@@ -248,31 +248,46 @@ static const struct {
     {GG_GROUP_TOOL, "Tools:"},
 };
 
+enum { NAME_BYTES = 80 };
+
+static struct argp_option command_row(const struct gg_command *command,
+                                      char name[NAME_BYTES])
+{
+    (void)snprintf(name, NAME_BYTES, "%s%s%s", command->noun,
+                   command->verb != NULL ? " " : "",
+                   command->verb != NULL ? command->verb : "");
+    return (struct argp_option){
+        .name = name,
+        .flags = OPTION_DOC | OPTION_NO_USAGE,
+        .doc = command->help,
+        .group = (int)command->group,
+    };
+}
+
+/* The rows of one group, behind its title; returns how many there are by then. */
+static size_t group_rows(size_t group, struct argp_option *rows, size_t count)
+{
+    static char names[ROWS_MAX][NAME_BYTES];
+    rows[count++] = (struct argp_option){
+        .doc = groups[group].title,
+        .group = (int)groups[group].group,
+    };
+    for (size_t i = 0; i < gg_command_count; i++) {
+        if (gg_command_table[i].group == groups[group].group) {
+            rows[count] = command_row(&gg_command_table[i], names[count]);
+            count++;
+        }
+    }
+    return count;
+}
+
 /* argp's layout with commands for rows: columns and line breaks are its work. */
 void gg_parse_overview(FILE *to)
 {
-    static char names[ROWS_MAX][80];
     struct argp_option rows[ROWS_MAX] = {0};
     size_t count = 0;
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
-        rows[count++] = (struct argp_option){.doc = groups[g].title,
-                                             .group = (int)g + 1};
-        for (size_t i = 0; i < gg_command_count; i++) {
-            const struct gg_command *command = &gg_command_table[i];
-            if (command->group != groups[g].group) {
-                continue;
-            }
-            (void)snprintf(names[count], sizeof names[count], "%s%s%s", command->noun,
-                           command->verb != NULL ? " " : "",
-                           command->verb != NULL ? command->verb : "");
-            rows[count] = (struct argp_option){
-                .name = names[count],
-                .flags = OPTION_DOC | OPTION_NO_USAGE,
-                .doc = command->help,
-                .group = (int)g + 1,
-            };
-            count++;
-        }
+        count = group_rows(g, rows, count);
     }
     char name[] = "ganger";
     struct argp argp = {

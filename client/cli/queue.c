@@ -240,6 +240,13 @@ int gg_queue_resume(struct gg_call *call)
     return touch(call, &deed, &scope);
 }
 
+static bool only_states(const ganger_filter *what)
+{
+    return what->realm == NULL && what->queue == NULL && what->tag == NULL &&
+           what->key.len == 0 && what->older_ms == 0 && what->younger_ms == 0 &&
+           what->error_has == NULL;
+}
+
 int gg_queue_purge(struct gg_call *call)
 {
     static const struct deed deed = {ganger_purge, "Purge", "purged", "jobs", true};
@@ -250,8 +257,7 @@ int gg_queue_purge(struct gg_call *call)
         if (!gg_filter_parse(call->options.filter, &filter, &fault)) {
             return gg_say_usage("--filter, column %zu: %s", fault.column, fault.text);
         }
-        ganger_filter only = {.states = filter.what.states};
-        if (memcmp(&only, &filter.what, sizeof only) != 0) {
+        if (!only_states(&filter.what)) {
             return gg_say_usage("a purge is by queue and state: 'state:failed'");
         }
         scope.states = filter.what.states;
