@@ -2,6 +2,7 @@
 # What Ganger does, shown on a report of the packages installed on this machine:
 #
 #   bash deploy/demo.sh
+#   bash deploy/demo.sh --built DIR   with what is built in DIR; installs nothing
 #
 # On a fresh Debian 12 it installs what it needs (as root or through sudo), builds into
 # build/demo, starts a broker on a port that the kernel chooses and two agents, and runs
@@ -9,6 +10,16 @@
 # was as it should be. It works in a temporary folder and leaves nothing running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+built=
+case "$#:${1-}" in
+0:) ;;
+2:--built) built=$(realpath -e "$2") ;;
+*)
+    echo "usage: deploy/demo.sh [--built DIR]" >&2
+    exit 64
+    ;;
+esac
 
 database=/var/lib/dpkg/status
 root=$PWD
@@ -172,14 +183,17 @@ configure() {
 }
 
 [ -r "$database" ] || fail "there is no $database: this demo wants a Debian machine"
-quietly "packages (deploy/deps.sh --run)" deploy/deps.sh --run
-quietly "configuring (build/demo)" configure
-quietly "building" cmake --build build/demo
+if [ -z "$built" ]; then
+    built=$root/build/demo
+    quietly "packages (deploy/deps.sh --run)" deploy/deps.sh --run
+    quietly "configuring (build/demo)" configure
+    quietly "building" cmake --build build/demo
+fi
 
 export GANGER_DEMO="$folder"
 export TMPDIR="$folder"
 unset XDG_RUNTIME_DIR GANGER_KEY_FILE GANGER_SERVER_KEY
-export PATH="$root/build/demo/bin:$root/worker/examples:$PATH"
+export PATH="$built/bin:$root/worker/examples:$PATH"
 cd "$folder"
 
 heading "A broker and two agents"
