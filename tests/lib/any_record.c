@@ -187,6 +187,34 @@ void gg_any_fill_least(struct gg_arena *arena, enum gg_record_id id, void *recor
     }
 }
 
+static struct gg_list full_texts(struct gg_arena *arena, const struct gg_field *field)
+{
+    uint8_t *raw = gg_arena_take(arena, field->most * 2);
+    for (uint64_t i = 0; i < field->most; i++) {
+        memcpy(raw + i * 2, "\xa1t", 2);
+    }
+    return (struct gg_list){.raw = gg_slice_of(raw, field->most * 2),
+                            .count = (uint32_t)field->most};
+}
+
+void gg_any_fill_most(struct gg_arena *arena, struct gg_rng *rng, enum gg_record_id id,
+                      void *record)
+{
+    const struct gg_record *type = gg_record_of(id);
+    gg_record_default(id, record);
+    for (uint16_t i = 0; i < type->count; i++) {
+        const struct gg_field *field = &type->fields[i];
+        void *member = (char *)record + field->offset;
+        if (field->kind == GG_FIELD_TEXTS) {
+            *(struct gg_list *)member = full_texts(arena, field);
+        } else if (field->kind >= GG_FIELD_TEXT && field->kind <= GG_FIELD_BLOB) {
+            *(struct gg_slice *)member = gg_slice_text("t");
+        } else if (field->kind < GG_FIELD_NUMS) {
+            any_value(arena, rng, field, member);
+        }
+    }
+}
+
 /* ---- comparing ---- */
 
 static bool equal(const struct gg_field *field, const void *a, const void *b)

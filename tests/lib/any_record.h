@@ -28,6 +28,11 @@ void gg_any_fill(struct gg_arena *arena, struct gg_rng *rng, enum gg_record_id i
 /* Fill in only what must be there. */
 void gg_any_fill_least(struct gg_arena *arena, enum gg_record_id id, void *record);
 
+/* Fill in every field but arrays of numbers and of records: texts of one letter, arrays
+ * of texts to their limit. */
+void gg_any_fill_most(struct gg_arena *arena, struct gg_rng *rng, enum gg_record_id id,
+                      void *record);
+
 /* Do two records say the same? The first field that differs, or NULL. */
 const struct gg_field *gg_any_differ(enum gg_record_id id, const void *a,
                                      const void *b);
