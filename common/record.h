@@ -170,7 +170,7 @@ enum gg_why {
     GG_WHY_SUSPECT,   /* The agents that serve the queue are silent. */
     GG_WHY_CANCELLING,
     GG_WHY_LEASE,     /* Its agent is silent; it waits for the lease to end. */
-    GG_WHY_NO_MEMORY, /* The broker\'s memory bound is reached: no attempt starts. */
+    GG_WHY_NO_MEMORY, /* The broker's memory bound is reached: no attempt starts. */
     GG_WHY_COUNT
 };
 
@@ -420,7 +420,7 @@ enum gg_why {
     F(2, NAME,  realm,     0, 0, 64,              "realm; absent: default") \
     F(3, NAME,  queue,     0, 0, 64,              "queue") \
     F(4, BYTES, key,       0, 0, 255,             "key") \
-    F(5, BOOL,  existing,  0, 0, 1,               "a job known before the submission") \
+    F(5, BOOL,  existing,  0, 0, 1,               "the job of another submission, met under the key") \
     F(6, U,     state,     0, 1, GG_ANY,          "state (table of states)") \
     F(7, U,     durability, 0, 0, 2,              "reached: 1 none, 2 fsync") \
     F(8, U,     attempt,   0, 0, GG_ANY,          "attempts begun") \

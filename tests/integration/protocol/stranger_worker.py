@@ -39,11 +39,13 @@ class Agent(Session):
         result = assignment.get(6, b"")[::-1]
         self.send([[OUTCOME, 0, {1: job, 2: fence, 3: SUCCEEDED, 4: result}]])
 
-    def give_back(self, stop):
+    def take_back(self, stop):
+        """A stop for what never came is answered as never started. Attempts here are
+        over as soon as they come, so that no other stop has anything to stop."""
         job, fence = stop[1], stop[2]
-        if fence in self.held:  # Ran already: its outcome is on its way.
-            return
-        self.send([[OUTCOME, 0, {1: job, 2: fence, 3: HANDED_BACK, 10: True}]])
+        if fence > self.highest.get(job, 0):
+            self.highest[job] = fence
+            self.send([[OUTCOME, 0, {1: job, 2: fence, 3: HANDED_BACK, 10: True}]])
 
 
 def main(argv):
@@ -56,11 +58,10 @@ def main(argv):
         if code == ASSIGN:
             agent.work(record)
         elif code == STOP:
-            agent.give_back(record)
+            agent.take_back(record)
         elif code == CONFIRM:
             assert record.get(3, 0) == 0, record
-            del agent.held[record[2]]
-            confirmed += 1
+            confirmed += agent.held.pop(record[2], None) is not None
     agent.bye()
 
 
