@@ -16,8 +16,8 @@
 
 #include "common/bytes.h"
 
-/* A full page of any list fits in. A receiver bounds the bytes of a frame, and each value
- * takes one at least. */
+/* A full page of any list fits in. A receiver bounds the bytes of a frame, and every
+ * value takes one at least. */
 enum {
     GG_WIRE_DEPTH_MAX = 8,       /* Containers inside each other. */
     GG_WIRE_NODES_MAX = 1 << 20, /* Values in one frame, containers included. */
