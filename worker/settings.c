@@ -40,7 +40,8 @@ static const struct argp_option options[] = {
     {"broker", OPTION_BROKER, "ENDPOINT", 0, "Where the broker is (default: $GANGER_BROKER or tcp://127.0.0.1:7440)", 0},
     {"agent-endpoint", OPTION_AGENT_ENDPOINT, "ENDPOINT", 0, "Go straight to this endpoint for agents", 0},
     {"key", OPTION_KEY, "FILE", 0, "Key pair, as `ganger key new' writes it (default: $GANGER_KEY_FILE)", 0},
-    {"server-key", OPTION_SERVER_KEY, "Z85", 0, "The broker's public key (default: `server-key' in the key file)", 0},
+    {"key-file", OPTION_KEY, NULL, OPTION_ALIAS, NULL, 0},
+    {"server-key", OPTION_SERVER_KEY, "Z85", 0, "The broker's public key (default: $GANGER_SERVER_KEY or in the key file)", 0},
     {"handler", OPTION_HANDLER, "FILE.so", 0, "Run jobs in this C handler instead of a command", 0},
     {"builtin", OPTION_BUILTIN, "NAME", 0, "Run jobs in a built-in handler: noop gives the payload back", 0},
     {"grace", OPTION_GRACE, "D", 0, "On TERM, let running jobs go on this long (default: 25s)", 0},
@@ -112,9 +113,6 @@ static void check_whole(struct argp_state *state,
     }
     if (ways > 1) {
         argp_error(state, "a COMMAND, --handler and --builtin exclude each other");
-    }
-    if (settings->server_key != NULL && settings->key_file == NULL) {
-        argp_error(state, "--server-key needs --key");
     }
 }
 
@@ -210,11 +208,15 @@ void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *
     set_names(out);
     out->broker = getenv("GANGER_BROKER");
     out->key_file = getenv("GANGER_KEY_FILE");
+    out->server_key = getenv("GANGER_SERVER_KEY");
     if (out->broker == NULL || out->broker[0] == '\0') {
         out->broker = "tcp://127.0.0.1:7440";
     }
     if (out->key_file != NULL && out->key_file[0] == '\0') {
         out->key_file = NULL;
+    }
+    if (out->server_key != NULL && out->server_key[0] == '\0') {
+        out->server_key = NULL;
     }
     argp_program_version = "ganger-worker " GG_VERSION;
     argp_err_exit_status = EXIT_USAGE;

@@ -219,7 +219,7 @@ static struct fake_job *job_of(struct fake_broker *broker, uint64_t fence)
     }
     fail_msg("the agent speaks of fence %llu, which was never given",
              (unsigned long long)fence);
-    return NULL;
+    abort(); /* Not reached: the test has failed. */
 }
 
 static void on_outcome(struct fake_broker *broker,
@@ -361,8 +361,10 @@ static bool receive(struct fake_broker *broker)
         count++;
     }
     assert_true(count >= 2 && !more);
+    const void *peer = zmq_msg_data(&frames[0]);
     broker->peer_len = zmq_msg_size(&frames[0]);
-    memcpy(broker->peer, zmq_msg_data(&frames[0]), broker->peer_len);
+    assert_true(peer != NULL && broker->peer_len <= sizeof broker->peer);
+    memcpy(broker->peer, peer, broker->peer_len);
     struct gg_slice attachment = {0};
     if (count == 3) {
         attachment = gg_slice_of(zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2]));

@@ -148,6 +148,41 @@ static void temporary_folder_is_gone_after_the_attempt(void **state)
     fake_until(broker, access(job->result, F_OK) != 0);
 }
 
+static void start_example(struct fake_broker *broker, const char *name)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/worker/examples/%s", getenv("GG_SOURCE_DIR"),
+                   name);
+    const char *const arguments[] = {"--queue", "reports", "--", path, NULL};
+    fake_start_agent(broker, arguments);
+}
+
+static void shell_example_works(void **state)
+{
+    struct fake_broker *broker = *state;
+    start_example(broker, "upper.sh");
+
+    const struct fake_job *job = run(broker, "some words", NULL);
+
+    assert_string_equal(job->result, "SOME WORDS");
+    assert_int_equal(job->ppm, 500000);
+}
+
+static void python_example_goes_on_from_its_checkpoint(void **state)
+{
+    struct fake_broker *broker = *state;
+    struct gg_assign more = blank();
+    start_example(broker, "primes.py");
+
+    const struct fake_job *whole = run(broker, "20001", NULL);
+    more.checkpoint = gg_slice_text("19998 2261");
+    const struct fake_job *rest = run(broker, "20001", &more);
+
+    assert_string_equal(whole->result, "2262\n");
+    assert_string_equal(whole->checkpoint, "20001 2262");
+    assert_string_equal(rest->result, "2261\n");
+}
+
 /* ---- bad jobs ---- */
 
 static void bad_jobs_end_with_their_true_reason_beside_good_ones(void **state)
@@ -546,6 +581,8 @@ int main(void)
         TEST(lines_on_descriptor_three_are_passed_on),
         TEST(environment_names_the_job_and_no_secret),
         TEST(temporary_folder_is_gone_after_the_attempt),
+        TEST(shell_example_works),
+        TEST(python_example_goes_on_from_its_checkpoint),
         TEST(bad_jobs_end_with_their_true_reason_beside_good_ones),
         TEST(program_that_is_not_there_is_not_started),
         TEST(pool_that_starts_nothing_offers_no_slots),
