@@ -26,7 +26,7 @@ root=$PWD
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ganger-demo.XXXXXX")
 step="set-up"
 started_at=$SECONDS
-servers=() # What must be stopped at the end: the broker last.
+broker_pid=
 
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
@@ -133,11 +133,15 @@ stop() { # pid: TERM, and KILL after 5 s
 }
 
 clean_up() {
-    local status=$? pid left
+    local status=$? pid left running
     trap - EXIT INT TERM HUP
     set +e
-    for ((i = ${#servers[@]} - 1; i >= 0; i--)); do
-        stop "${servers[i]}"
+    running=$(jobs -pr | grep -vxF "${broker_pid:-none}")
+    for pid in $running; do
+        kill -TERM "$pid" 2>/dev/null
+    done
+    for pid in $running $broker_pid; do # The broker last: agents say goodbye to it.
+        stop "$pid"
     done
     left=$(ours)
     if [ -n "$left" ]; then
@@ -146,9 +150,11 @@ clean_up() {
                 "$(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
             kill -KILL "$pid"
         done
-        status=1
+        [ "$status" -ne 0 ] || status=1
     fi
-    if [ "$status" -ne 0 ]; then
+    if [ "$status" -ge 128 ]; then
+        echo "demo: interrupted" >&2
+    elif [ "$status" -ne 0 ]; then
         printf 'demo: failed at: %s\n' "$step" >&2
         tail -n 20 "$folder"/*.log >&2
     fi
@@ -198,17 +204,13 @@ cd "$folder"
 
 heading "A broker and two agents"
 show "gangerd --volatile --listen tcp://127.0.0.1:0 2>broker.log &"
-servers+=($!)
+broker_pid=$!
 ready=$(await_line broker.log event=ready)
 broker=${ready#*client=}
 show "export GANGER_BROKER=${broker%% *}"
 ganger events >events.log 2>events-errors.log &
-servers+=($!)
 show "ganger-worker --name one --queue reports -- package-report --seconds 2 2>one.log &"
-one=$!
-servers+=("$one")
 show "ganger-worker --name two --queue reports -- package-report --seconds 2 2>two.log &"
-servers+=($!)
 await_line one.log event=connected >/dev/null
 await_line two.log event=connected >/dev/null
 show "ganger worker list"
