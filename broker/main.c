@@ -188,13 +188,12 @@ static enum gg_err gather(const struct command_line *line,
 }
 
 /* Larger than that of every broker before on this machine, without a file to keep it
- * in: 1/32 s since 2020. Two starts within 1/32 s would share it; a start takes longer.
- */
+ * in: 1/256 s since 2020. Two starts within 4 ms would share it; a start takes longer. */
 static uint64_t epoch_of_now(void)
 {
     const int64_t start_of_2020_ms = INT64_C(1577836800000);
     int64_t ms = gg_wall_now().ms - start_of_2020_ms;
-    return ms <= 0 ? 1 : ((uint64_t)ms * 32 / 1000) & ((UINT64_C(1) << 36) - 1);
+    return ms <= 0 ? 1 : ((uint64_t)ms * 256 / 1000) & ((UINT64_C(1) << 40) - 1);
 }
 
 /* Sockets that the service manager has opened: the clients', then the agents'. */
@@ -307,7 +306,7 @@ int main(int argc, char **argv)
         .help_filter = help_text,
     };
     struct command_line line = {0};
-    struct gg_broker_settings settings;
+    struct gg_broker_settings settings = {0}; /* `durable` has no row: it is false. */
     block_signals();
     if (argp_parse(&argp, argc, argv, 0, NULL, &line) != 0) {
         return gg_err_exit(GG_ERR_USAGE);

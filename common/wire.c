@@ -155,6 +155,18 @@ bool gg_reader_next_any(struct gg_reader *reader, struct gg_token *out_token)
         *out_token = (struct gg_token){.kind = GG_WIRE_NEGATIVE};
         return true;
     }
+    if (format == 0xc4 && reader->at < reader->end) { /* bin 8: ids, small payloads */
+        uint8_t len = *reader->at++;
+        return read_raw(reader, GG_WIRE_BIN, len, out_token);
+    }
+    if (format == 0xcf && reader->end - reader->at >= 8) { /* uint 64: fences */
+        uint64_t big = 0;
+        memcpy(&big, reader->at, sizeof big);
+        reader->at += sizeof big;
+        *out_token = (struct gg_token){.kind = GG_WIRE_UINT,
+                                       .value = __builtin_bswap64(big)};
+        return true;
+    }
     return read_format(reader, format, out_token);
 }
 
@@ -184,6 +196,52 @@ static uint64_t children(const struct gg_token *token)
     return 0;
 }
 
+/* Bytes of a value, its format byte included, where the format alone says them; else 0:
+ * lengths and containers are read. */
+static uint8_t fixed_bytes(uint8_t format)
+{
+    static const uint8_t from_c0[0x20] = {
+        [0x00] = 1, [0x02] = 1, [0x03] = 1,             /* nil, booleans */
+        [0x0a] = 5, [0x0b] = 9,                         /* floats */
+        [0x0c] = 2, [0x0d] = 3, [0x0e] = 5, [0x0f] = 9, /* unsigned */
+        [0x10] = 2, [0x11] = 3, [0x12] = 5, [0x13] = 9, /* signed */
+        [0x14] = 3, [0x15] = 4, [0x16] = 6, [0x17] = 10, [0x18] = 18, /* fixext */
+    };
+    if (format < 0x80 || format >= 0xe0) {
+        return 1;
+    }
+    if (format < 0xa0) {
+        return 0;
+    }
+    return format < 0xc0 ? (uint8_t)(1 + (format & 0x1f)) : from_c0[format - 0xc0];
+}
+
+/* Move past one value, the entries of a container excepted: their number comes back. */
+static bool skip_head(struct gg_reader *reader, uint64_t *out_inside,
+                      bool *out_container)
+{
+    *out_inside = 0;
+    *out_container = false;
+    if (reader->at == reader->end) {
+        return false;
+    }
+    uint8_t bytes = fixed_bytes(*reader->at);
+    if (bytes != 0) {
+        if (reader->end - reader->at < bytes) {
+            return false;
+        }
+        reader->at += bytes;
+        return true;
+    }
+    struct gg_token token;
+    if (!gg_reader_next_any(reader, &token)) {
+        return false;
+    }
+    *out_container = is_container(&token);
+    *out_inside = children(&token);
+    return true;
+}
+
 bool gg_reader_skip(struct gg_reader *reader)
 {
     uint64_t left[GG_WIRE_DEPTH_MAX + 1] = {1}; /* Values still to come, by depth. */
@@ -195,21 +253,21 @@ bool gg_reader_skip(struct gg_reader *reader)
             continue;
         }
         left[depth]--;
-        struct gg_token token;
-        if (++nodes > GG_WIRE_NODES_MAX || !gg_reader_next(reader, &token)) {
+        uint64_t inside = 0;
+        bool container = false;
+        if (++nodes > GG_WIRE_NODES_MAX || !skip_head(reader, &inside, &container)) {
             return false;
         }
-        if (is_container(&token) && depth == GG_WIRE_DEPTH_MAX) {
-            return false;
-        }
-        uint64_t inside = children(&token);
-        if (inside > (uint64_t)(reader->end - reader->at)) {
-            return false; /* Each value takes a byte at least. */
-        }
-        if (inside == 0) {
+        if (!container) {
             continue;
         }
-        left[++depth] = inside;
+        if (depth == GG_WIRE_DEPTH_MAX ||
+            inside > (uint64_t)(reader->end - reader->at)) {
+            return false; /* Each value takes a byte at least. */
+        }
+        if (inside > 0) {
+            left[++depth] = inside;
+        }
     }
     return true;
 }

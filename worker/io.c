@@ -41,7 +41,7 @@ struct io {
     struct gg_worker *agent;
     struct gg_staff staff;
     struct gg_contact contact;
-    int lock_fd;
+    struct gg_place_lock lock;
     char folder[GG_PLACE_BYTES];
     int terms_count;
     int64_t end_by_ms; /* Draining: exit at this time whatever is left. */
@@ -109,6 +109,19 @@ static enum gg_err open_signals(struct io *io)
 
 /* ---- the turn ---- */
 
+static void write_socket(struct io *io)
+{
+    struct gg_slice frame;
+    struct gg_slice attachment;
+    for (int i = 0; i < SENDS_A_TURN; i++) {
+        if (!gg_worker_front(io->agent, &frame, &attachment) ||
+            !gg_socket_send(&io->contact.socket, frame, attachment)) {
+            return;
+        }
+        gg_worker_sent(io->agent);
+    }
+}
+
 static void read_socket(struct io *io, struct gg_mono now)
 {
     struct gg_received message;
@@ -121,19 +134,7 @@ static void read_socket(struct io *io, struct gg_mono now)
                                                      message.attachment);
         gg_socket_release(&message);
         gg_contact_news(&io->contact, now, news);
-    }
-}
-
-static void write_socket(struct io *io)
-{
-    struct gg_slice frame;
-    struct gg_slice attachment;
-    for (int i = 0; i < SENDS_A_TURN; i++) {
-        if (!gg_worker_front(io->agent, &frame, &attachment) ||
-            !gg_socket_send(&io->contact.socket, frame, attachment)) {
-            return;
-        }
-        gg_worker_sent(io->agent);
+        write_socket(io); /* What came of it goes while the next is on its way. */
     }
 }
 
@@ -213,20 +214,20 @@ static enum gg_err lock_name(struct io *io, char *why, size_t room)
     if (!io->settings->name_given) {
         return GG_OK; /* The pid is in it. */
     }
-    enum gg_err err = gg_place_open_lock(io->settings->name, &io->lock_fd, why, room);
+    const char *name = io->settings->name;
     bool said = false;
-    while (err == GG_OK && gg_place_lock(io->lock_fd) != GG_OK) {
+    enum gg_err err = gg_place_lock(name, &io->lock, why, room);
+    for (; err == GG_ERR_BUSY; err = gg_place_lock(name, &io->lock, why, room)) {
         if (!said) {
             gg_log(GG_LOG_WARN, "waiting_for_name",
                    "name=%s reason=\"an agent of this name, or what it ran, has not "
                    "ended yet\"",
-                   io->settings->name);
+                   name);
             said = true;
         }
         struct pollfd item = {.fd = io->signals.fd, .events = POLLIN};
         if (poll(&item, 1, LOCK_LOOK_MS) > 0) {
-            (void)snprintf(why, room, "ended while waiting for the name %s",
-                           io->settings->name);
+            (void)snprintf(why, room, "ended while waiting for the name %s", name);
             return GG_ERR_BUSY;
         }
     }
@@ -276,7 +277,7 @@ static enum gg_err start(struct io *io, char *why, size_t room)
     err = err == GG_OK ? gg_place_make_folder(settings->name, io->folder, why, room)
                        : err;
     if (err == GG_OK) {
-        err = gg_keeper_start(&io->keeper, &io->poller, io->lock_fd, io->folder);
+        err = gg_keeper_start(&io->keeper, &io->poller, io->lock.fd, io->folder);
     }
     err = err == GG_OK ? make_agent(io) : err;
     if (err == GG_OK) {
@@ -313,16 +314,14 @@ static void end(struct io *io)
     gg_listener_close(&io->poller, &io->signals);
     gg_worker_destroy(&io->agent);
     gg_poller_fini(&io->poller);
-    if (io->lock_fd >= 0) {
-        (void)close(io->lock_fd);
-    }
+    gg_place_unlock(&io->lock);
 }
 
 int gg_io_run(const struct gg_worker_settings *settings)
 {
     static struct io io; /* Too large for the stack. */
     char why[512];
-    io = (struct io){.settings = settings, .lock_fd = -1, .end_by_ms = INT64_MAX};
+    io = (struct io){.settings = settings, .lock.fd = -1, .end_by_ms = INT64_MAX};
     io.poller.fd = -1;
     io.signals.fd = -1;
     if (settings->verbose) {

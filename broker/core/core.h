@@ -106,7 +106,7 @@ struct gg_core_about {
 };
 
 /* Create a core. `epoch` is larger than that of every broker before on this data, and
- * below 2^36; `seed` is for hashing and jitter. Returns NULL without memory. The caller
+ * below 2^40; `seed` is for hashing and jitter. Returns NULL without memory. The caller
  * owns the result. */
 struct gg_core *gg_core_new(const struct gg_bounds *bounds,
                             const struct gg_core_about *about, uint64_t epoch,

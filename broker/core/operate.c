@@ -16,6 +16,23 @@ static const struct gg_name *who_of(const struct gg_core *core, uint32_t peer)
     return &core->sessions[peer]->grant->name;
 }
 
+/* What a person wrote, as the value of a quoted key: no quote of its own can end it. */
+struct quoted {
+    char text[256];
+};
+
+static struct quoted quote(struct gg_slice reason)
+{
+    struct quoted out;
+    gg_slice_copy(reason, out.text, sizeof out.text);
+    for (char *c = out.text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            *c = '\'';
+        }
+    }
+    return out;
+}
+
 /* ---- cancel, retry ---- */
 
 static void audit_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
@@ -25,9 +42,9 @@ static void audit_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer
     char id[GG_ID_TEXT_BYTES];
     gg_id_format(&job->id, id);
     gg_note(fx, GG_FX_AUDIT,
-            "event=audit what=%s who=%s job=%s queue=%s/%s count=1 reason=\"%.*s\"",
-            what, who_of(core, peer)->text, id, job->queue->realm->name.text,
-            job->queue->name.text, GG_PRINT(reason));
+            "event=audit what=%s who=%s job=%s queue=%s/%s count=1 reason=\"%s\"", what,
+            who_of(core, peer)->text, id, job->queue->realm->name.text,
+            job->queue->name.text, quote(reason).text);
 }
 
 static struct gg_entry moment_with_text(enum gg_moment kind, struct gg_slice text)
@@ -247,11 +264,11 @@ static void audit_scope(struct gg_core *core, struct gg_effects *fx, uint32_t pe
     struct gg_slice realm = gg_realm_or_default(scope->realm);
     struct gg_slice queue = scope->queue.len == 0 ? gg_slice_text("*") : scope->queue;
     gg_note(fx, GG_FX_AUDIT,
-            "event=audit what=%s who=%s queue=%.*s/%.*s count=%llu%s reason=\"%.*s\"",
+            "event=audit what=%s who=%s queue=%.*s/%.*s count=%llu%s reason=\"%s\"",
             what, who_of(core, peer)->text, GG_PRINT(realm), GG_PRINT(queue),
             (unsigned long long)count,
             scope->cancel_running ? " cancel_running=yes" : "",
-            GG_PRINT(scope->reason));
+            quote(scope->reason).text);
 }
 
 /* A queue that is named in full can be paused before anything was submitted to it.
@@ -369,12 +386,12 @@ static void end_sweep(struct gg_core *core, struct gg_effects *fx,
                       struct gg_sweep *sweep)
 {
     if (!sweep->dry_run) {
-        struct gg_slice reason = gg_blob_slice(sweep->reason);
         gg_note(fx, GG_FX_AUDIT,
-                "event=audit what=purge who=%s queue=%s/%s count=%llu reason=\"%.*s\"",
+                "event=audit what=purge who=%s queue=%s/%s count=%llu reason=\"%s\"",
                 sweep->grant.name.text, sweep->realm.text,
                 sweep->pattern.len == 0 ? "*" : sweep->pattern.text,
-                (unsigned long long)sweep->count, GG_PRINT(reason));
+                (unsigned long long)sweep->count,
+                quote(gg_blob_slice(sweep->reason)).text);
     }
     if (sweep->peer != GG_PEER_NONE) {
         struct gg_done done = {.count = sweep->count, .dry_run = sweep->dry_run};

@@ -25,7 +25,7 @@ enum {
     GG_SWEEP_PER_STEP = 2048,     /* Jobs looked at in one step by a purge or a list. */
     GG_EVENTS_UNACKED_MAX = 1000, /* Of one subscription; then a gap. */
     GG_AGENT_FORGET_MS = 60000,   /* A gone agent is shown this long. */
-    GG_FENCE_SHIFT = 28,          /* Fence: epoch above this many bits of counter. */
+    GG_FENCE_SHIFT = 24,          /* Fence: epoch above this many bits of counter. */
 };
 
 struct gg_realm {

@@ -8,6 +8,10 @@ enum {
     POOL_MAX = 64,
     POOLED_BYTES_MAX = 1 << 17, /* A message that grew beyond gives its memory back. */
     FRAME_BYTES_MAX = 1 << 30,
+    /* So many commands leave at once: larger messages save nothing more, and while the
+     * peer works on these the broker works on the next. Everything in one lump would
+     * have each side wait for the other. */
+    EARLY_COMMANDS = 200,
     EARLY_BYTES = 1 << 20, /* Flush a peer at once when so much has gathered for it. */
     FIRST_HELD = 64,
 };
@@ -157,7 +161,8 @@ static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type,
         out->closed = true;
         peer->shared_bytes += attachment->len;
     }
-    if (peer->backlog_bytes + peer->shared_bytes > EARLY_BYTES) {
+    if (peer->backlog_bytes + peer->shared_bytes > EARLY_BYTES ||
+        out->count >= EARLY_COMMANDS) {
         flush_peer(box, peer);
     }
     if (peer->backlog_bytes > box->backlog_bytes_max) {

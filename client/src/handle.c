@@ -172,6 +172,7 @@ static bool receive_all(ganger *handle, struct gg_now now)
         } else if (err != GG_OK) {
             lose(handle, now.mono, err, gg_err_text(err));
         }
+        flush(handle, now); /* What came of it goes while the next is on its way. */
     }
     return false;
 }

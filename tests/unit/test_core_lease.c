@@ -321,7 +321,7 @@ static void attempt_of_an_older_broker_is_stopped_as_lost_with_it(void **state)
 {
     struct stage *stage = *state;
     struct gg_held held = {.id = {{1, 2, 3}},
-                           .fence = UINT64_C(999) << 28 | 5,
+                           .fence = UINT64_C(999) << 24 | 5,
                            .pool = 1,
                            .started = true};
 

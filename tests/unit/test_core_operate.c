@@ -232,6 +232,27 @@ static void dry_run_of_a_pause_pauses_nothing(void **state)
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
 }
 
+static void reason_cannot_forge_the_audit_line(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_scope scope = scope_of("reports");
+    scope.reason = gg_slice_text("tired\" who=root count=\"9");
+
+    stage_say(stage, BOB, GG_CMD_PAUSE, 3, &scope);
+
+    const struct said *audit = NULL;
+    for (uint32_t i = 0; i < stage->said_count; i++) {
+        audit = stage->said[i].effect.type == GG_FX_AUDIT ? &stage->said[i] : audit;
+    }
+    assert_non_null(audit);
+    struct gg_slice line = gg_effect_bytes(&stage->fx, &audit->effect);
+    int quotes = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        quotes += line.data[i] == '"';
+    }
+    assert_int_equal(quotes, 2);
+}
+
 static void purge_ends_what_waits_and_says_how_many(void **state)
 {
     struct stage *stage = *state;
@@ -447,6 +468,7 @@ int main(void)
         TEST(pause_answers_after_what_has_not_started_is_taken_back),
         TEST(pause_counts_what_hangs_at_a_silent_agent),
         TEST(dry_run_of_a_pause_pauses_nothing),
+        TEST(reason_cannot_forge_the_audit_line),
         TEST(purge_ends_what_waits_and_says_how_many),
         TEST(why_names_what_is_missing),
         TEST(events_come_in_order_and_a_slow_reader_sees_the_gap),

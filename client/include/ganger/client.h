@@ -332,7 +332,7 @@ typedef struct ganger_filter {
     const char *error_has;
 } ganger_filter;
 
-/* Visit the jobs that fit, oldest first, page by page; return false to stop. */
+/* Visit the jobs that fit, in no certain order, page by page; return false to stop. */
 typedef bool ganger_job_fn(void *ctx, const ganger_job *job);
 GANGER_API ganger_err ganger_list(ganger *handle, const ganger_filter *filter,
                                   int timeout_ms, ganger_job_fn *fn, void *ctx);
