@@ -17,7 +17,7 @@ BUILD_AND_RUN="
     scdoc
 "
 TESTS="
-    g++ clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
+    g++ make clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
     libcmocka-dev
     iproute2 procps systemd
     python3 python3-msgpack python3-zmq
