@@ -188,7 +188,8 @@ static enum gg_err gather(const struct command_line *line,
 }
 
 /* Larger than that of every broker before on this machine, without a file to keep it
- * in: 1/256 s since 2020. Two starts within 4 ms would share it; a start takes longer. */
+ * in: 1/256 s since 2020. Two starts within 4 ms would share it; a start takes longer.
+ */
 static uint64_t epoch_of_now(void)
 {
     const int64_t start_of_2020_ms = INT64_C(1577836800000);

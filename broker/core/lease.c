@@ -45,9 +45,9 @@ void gg_leases_count_pools(struct gg_agent *agent)
 
 /* ---- giving work ---- */
 
-/* The next fence: larger than every one before, also of earlier epochs. When the counter
- * runs over, the next epoch is taken: at a million leases a second that is one in 16 s,
- * while epochs are as far apart as two starts of a broker. */
+/* The next fence: larger than every one before, also of earlier epochs. When the
+ * counter runs over, the next epoch is taken: at a million leases a second that is one
+ * in 16 s, while epochs are as far apart as two starts of a broker. */
 static uint64_t next_fence(struct gg_core *core)
 {
     if (++core->fence_count >> GG_FENCE_SHIFT != 0) {
