@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +34,10 @@ static enum gg_err own_folder(const char *path, char *out_why, size_t room)
     return GG_OK;
 }
 
-enum gg_err gg_place_open_lock(const char *name, int *out_fd, char *out_why,
-                               size_t room)
+static enum gg_err make_lock_path(const char *name, struct gg_place_lock *lock,
+                                  char *out_why, size_t room)
 {
     char folder[GG_PLACE_BYTES];
-    char path[GG_PLACE_BYTES + 128];
     const char *runtime = folder_of("XDG_RUNTIME_DIR", NULL);
     if (runtime != NULL) {
         (void)snprintf(folder, sizeof folder, "%s/ganger", runtime);
@@ -45,23 +45,48 @@ enum gg_err gg_place_open_lock(const char *name, int *out_fd, char *out_why,
         (void)snprintf(folder, sizeof folder, "%s/ganger-%u",
                        folder_of("TMPDIR", "/tmp"), (unsigned)geteuid());
     }
-    enum gg_err err = own_folder(folder, out_why, room);
+    (void)snprintf(lock->path, sizeof lock->path, "%s/worker-%s.lock", folder, name);
+    return own_folder(folder, out_why, room);
+}
+
+/* Is the file that was locked still the one at its path? Its last holder may have
+ * removed it between our open and our lock. */
+static bool is_in_place(const struct gg_place_lock *lock)
+{
+    struct stat ours;
+    struct stat there;
+    return fstat(lock->fd, &ours) == 0 && stat(lock->path, &there) == 0 &&
+           ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+enum gg_err gg_place_lock(const char *name, struct gg_place_lock *out_lock,
+                          char *out_why, size_t room)
+{
+    struct gg_place_lock lock;
+    enum gg_err err = make_lock_path(name, &lock, out_why, room);
     if (err != GG_OK) {
         return err;
     }
-    (void)snprintf(path, sizeof path, "%s/worker-%s.lock", folder, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        (void)snprintf(out_why, room, "cannot open %s: %s", path, strerror(errno));
+    lock.fd = open(lock.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock.fd < 0) {
+        (void)snprintf(out_why, room, "cannot open %s: %s", lock.path, strerror(errno));
         return GG_ERR_CONFIG;
     }
-    *out_fd = fd;
+    if (flock(lock.fd, LOCK_EX | LOCK_NB) != 0 || !is_in_place(&lock)) {
+        (void)close(lock.fd);
+        return GG_ERR_BUSY;
+    }
+    *out_lock = lock;
     return GG_OK;
 }
 
-enum gg_err gg_place_lock(int fd)
+void gg_place_unlock(struct gg_place_lock *lock)
 {
-    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? GG_OK : GG_ERR_BUSY;
+    if (lock->fd >= 0) {
+        (void)unlink(lock->path);
+        (void)close(lock->fd);
+        lock->fd = -1;
+    }
 }
 
 enum gg_err gg_place_make_folder(const char *name, char out[GG_PLACE_BYTES],

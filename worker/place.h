@@ -12,13 +12,19 @@
 
 enum { GG_PLACE_BYTES = 512 };
 
-/* Open the lock file of `name`, in $XDG_RUNTIME_DIR or the temporary folder, not yet
- * locked. GG_ERR_CONFIG: *out_why says what is in the way. */
-GG_MUST_USE enum gg_err gg_place_open_lock(const char *name, int *out_fd, char *out_why,
-                                           size_t room);
+struct gg_place_lock {
+    int fd; /* -1: none. */
+    char path[GG_PLACE_BYTES + 128];
+};
 
-/* Lock it now; GG_ERR_BUSY: somebody else holds it. */
-GG_MUST_USE enum gg_err gg_place_lock(int fd);
+/* Take the lock of `name`, a file in $XDG_RUNTIME_DIR or the temporary folder. Whoever
+ * has a copy of its descriptor holds it too. GG_ERR_BUSY: somebody else holds it;
+ * GG_ERR_CONFIG: *out_why says what is in the way. */
+GG_MUST_USE enum gg_err gg_place_lock(const char *name, struct gg_place_lock *out_lock,
+                                      char *out_why, size_t room);
+
+/* Give it up and remove its file. Safe when it is not held. */
+void gg_place_unlock(struct gg_place_lock *lock);
 
 /* Make a folder of our own for the attempts of agent `name`; its path goes into `out`.
  * GG_ERR_CONFIG as above. */

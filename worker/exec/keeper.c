@@ -25,17 +25,19 @@
 /* The mark in the environment of all that descends from a child. */
 static const char mark_name[] = "GANGER_CHILD";
 
-enum { MARK_BYTES = 64, SWEEP_MS = 20 };
+enum { MARK_BYTES = 64, SWEEP_MS = 20, SETTLE_MS = 1000 };
 
 struct child {
     struct gg_link link;
     uint64_t number;
     pid_t pid;
-    uint64_t started;    /* In clock ticks since boot. */
-    int64_t deadline_ms; /* Of its lease; 0 none. */
-    int64_t kill_at_ms;  /* End of a grace; 0 none. */
-    bool running;        /* Its main process has not been reaped. */
-    bool dying;          /* KILL has been sent; whoever is left of it is to go too. */
+    uint64_t started;     /* In clock ticks since boot. */
+    int64_t deadline_ms;  /* Of its lease; 0 none. */
+    int64_t kill_at_ms;   /* End of a grace; 0 none. */
+    bool running;         /* Its main process has not been reaped. */
+    bool dying;           /* KILL has been sent; whoever is left of it is to go too. */
+    bool strays;          /* Processes of it were killed that have not been reaped. */
+    int64_t settle_by_ms; /* Its end is told then, even if not all of it is gone. */
     struct gg_keeper_report started_report; /* op 0 once the agent has been told. */
     struct gg_keeper_report ended_report;   /* op 0 while there is nothing to tell. */
 };
@@ -89,6 +91,17 @@ static bool tell(struct gg_keeper_report *report)
     return true;
 }
 
+/* Has all of an ended child gone, as far as it can be killed? Its lease is given up
+ * with the report, and another attempt must not meet what is left of this one. */
+static bool is_settled(const struct child *child)
+{
+    if (child->ended_report.op != GG_KEEPER_ENDED || child->running) {
+        return true;
+    }
+    bool group_is_gone = kill(-child->pid, 0) != 0 && errno == ESRCH;
+    return (group_is_gone && !child->strays) || child->settle_by_ms <= gg_mono_now().ms;
+}
+
 /* Tell all that is untold, in order; forget children that have ended and been told. */
 static void tell_all(struct keeper *keeper)
 {
@@ -97,6 +110,11 @@ static void tell_all(struct keeper *keeper)
     GG_LIST_EACH(&keeper->children, it)
     {
         struct child *child = GG_CONTAINER(it, struct child, link);
+        if (!is_settled(child)) {
+            (void)tell(&child->started_report);
+            keeper->orphans_left = true;
+            continue;
+        }
         if (!tell(&child->started_report) || !tell(&child->ended_report)) {
             keeper->untold = true;
             return;
@@ -133,34 +151,59 @@ static bool any_child_since(struct keeper *keeper, uint64_t started)
     return false;
 }
 
-/* May this orphan live on? Only while the child it came from does. */
-static bool orphan_may_live(struct keeper *keeper, pid_t pid)
+/* The child whose mark the process bears, ended ones too; false: it bears none of ours.
+ * A marked one whose child has been forgotten gives true and NULL. */
+static bool find_owner(struct keeper *keeper, pid_t pid, struct child **out_child)
 {
     char mark[MARK_BYTES];
     char prefix[MARK_BYTES];
     int len = snprintf(prefix, sizeof prefix, "%d.", (int)keeper->self);
-    if (gg_proc_variable(pid, mark_name, mark, sizeof mark) &&
-        strncmp(mark, prefix, (size_t)len) == 0) {
-        const struct child *child = find_number(keeper, strtoull(mark + len, NULL, 10));
-        return child != NULL && !child->dying;
+    if (!gg_proc_variable(pid, mark_name, mark, sizeof mark) ||
+        strncmp(mark, prefix, (size_t)len) != 0) {
+        return false;
     }
-    return any_child_since(keeper, gg_proc_started(pid));
+    uint64_t number = strtoull(mark + len, NULL, 10);
+    *out_child = NULL;
+    GG_LIST_EACH(&keeper->children, it)
+    {
+        struct child *child = GG_CONTAINER(it, struct child, link);
+        *out_child = child->number == number ? child : *out_child;
+    }
+    return true;
 }
 
-/* Look through the processes that have become the keeper's own. */
+/* A process that has become the keeper's own lives on only while the child it came from
+ * does. */
+static void judge_orphan(struct keeper *keeper, pid_t pid)
+{
+    struct child *owner = NULL;
+    bool marked = find_owner(keeper, pid, &owner);
+    bool may_live = marked ? owner != NULL && owner->running && !owner->dying
+                           : any_child_since(keeper, gg_proc_started(pid));
+    if (may_live) {
+        return;
+    }
+    (void)gg_proc_kill_descendants(pid, 0, SIGKILL);
+    (void)kill(pid, SIGKILL);
+    keeper->orphans_left = true;
+    if (owner != NULL) {
+        owner->strays = true;
+    }
+}
+
 static void sweep_orphans(struct keeper *keeper)
 {
     struct gg_pids own = {0};
     gg_proc_children(keeper->self, &own);
     keeper->orphans_left = false;
+    GG_LIST_EACH(&keeper->children, it)
+    {
+        GG_CONTAINER(it, struct child, link)->strays = false;
+    }
     for (size_t i = 0; i < own.count; i++) {
-        pid_t pid = own.pids[i];
-        if (find_pid(keeper, pid) != NULL || orphan_may_live(keeper, pid)) {
-            continue;
+        if (find_pid(keeper, own.pids[i]) == NULL) {
+            judge_orphan(keeper, own.pids[i]);
         }
-        (void)gg_proc_kill_descendants(pid, 0, SIGKILL);
-        (void)kill(pid, SIGKILL);
-        keeper->orphans_left = true;
     }
     gg_pids_fini(&own);
 }
@@ -179,6 +222,7 @@ static void reap(struct keeper *keeper, pid_t pid)
         return;
     }
     child->running = false;
+    child->settle_by_ms = gg_mono_add(gg_mono_now(), SETTLE_MS).ms;
     child->ended_report.op = GG_KEEPER_ENDED;
     child->ended_report.pid = pid;
     child->ended_report.child = child->number;

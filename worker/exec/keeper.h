@@ -7,7 +7,8 @@
  * the deadline of each. When the agent's end of the socket closes it kills whatever
  * descends from it, until nothing does, and exits.
  *
- *   main process of a child ends  ──▶ KILL to its group and its strays, then the report
+ *   main process of a child ends  ──▶ KILL to its group and its strays; the report when
+ *                                     they have gone (or after a second)
  *   stop ordered                  ──▶ signal to the group, after the grace KILL to all
  *   deadline passed               ──▶ KILL to all, agent or not
  *   agent gone                    ──▶ KILL to all, until no process is left
