@@ -40,7 +40,7 @@ const struct gg_setting gg_broker_settings_table[] = {
      "Messages kept for a peer that does not read; beyond it the session ends."},
     {"in_flight_bytes_max", GG_SETTING_BYTES, "64M", 65536, GIB, AT(in_flight_bytes_max),
      "Large payloads and results sent to a peer before it acknowledges any."},
-    {"spin_us", GG_SETTING_NUMBER, "20", 0, 1000, AT(spin_us),
+    {"spin_us", GG_SETTING_NUMBER, "50", 0, 1000, AT(spin_us),
      "Longest look for more work before sleeping, in microseconds, while it pays; 0: never."},
 
     {"jobs_max", GG_SETTING_NUMBER, "10000000", 1, COUNT_MAX, BOUND(jobs_max),

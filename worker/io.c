@@ -1,6 +1,7 @@
 #include "worker/io.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/rng.h"
+#include "common/spin.h"
 #include "common/version.h"
 #include "worker/contact.h"
 #include "worker/place.h"
@@ -30,6 +32,8 @@ enum {
     STOP_NOW_MS = 3000, /* After a second TERM. */
     KEEPER_END_MS = 5000,
     WAIT_MS_MAX = 60000,
+    SPIN_US = 50,   /* A look for more work before sleeping. */
+    LOOKS_MAX = 16, /* In a row that take the place of a full wait. */
 };
 
 struct io {
@@ -43,6 +47,8 @@ struct io {
     struct gg_contact contact;
     struct gg_place_lock lock;
     char folder[GG_PLACE_BYTES];
+    struct gg_spin spin;
+    uint32_t looks;
     int terms_count;
     int64_t end_by_ms; /* Draining: exit at this time whatever is left. */
 };
@@ -158,8 +164,33 @@ static long wait_ms(const struct io *io)
     return at - now > WAIT_MS_MAX ? WAIT_MS_MAX : (long)(at - now);
 }
 
+/* Look for another message for a short while before sleeping, while it pays. */
+static bool look_again(struct io *io)
+{
+    void *socket = io->contact.socket.socket;
+    if (socket == NULL || io->looks >= LOOKS_MAX || !gg_spin_wanted(&io->spin)) {
+        return false;
+    }
+    int64_t end_us = gg_mono_us() + SPIN_US;
+    bool found = false;
+    do {
+        int events = 0;
+        size_t size = sizeof events;
+        found = zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
+                (events & ZMQ_POLLIN) != 0;
+        (void)sched_yield(); /* Who has work goes first. */
+    } while (!found && gg_mono_us() < end_us);
+    gg_spin_learn(&io->spin, found);
+    return found;
+}
+
 static void wait_for_something(struct io *io)
 {
+    if (look_again(io)) {
+        io->looks++; /* Programs and signals have their turn soon enough. */
+        return;
+    }
+    io->looks = 0;
     zmq_pollitem_t items[3] = {{.fd = io->poller.fd, .events = ZMQ_POLLIN}};
     int count = 1;
     if (io->contact.socket.socket != NULL) {

@@ -148,6 +148,17 @@ void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assig
     end(fx, effect);
 }
 
+void gg_say_patiently(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                      uint64_t request, enum gg_command_code code, const void *record,
+                      uint64_t after)
+{
+    uint32_t before = fx->count;
+    gg_say(core, fx, peer, request, code, record, after);
+    if (fx->count > before) {
+        fx->items[before].patient = true;
+    }
+}
+
 /* Only what is over a limit, or a name in use, is worth trying again. */
 static uint64_t retry_hint(const struct gg_core *core, enum gg_err err)
 {
@@ -302,6 +313,7 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         struct gg_slice attachment = {0};
         effect->peer = peer;
         effect->after = job->seq;
+        effect->patient = view->brief; /* The asker waits for the end. */
         effect->token = view->receipt == 0 ? 0 : gg_job_token(job, view->receipt);
         gg_command_write(&fx->arena, GG_CMD_JOB, request, &info, &attachment);
         if (attachment.data != NULL) {

@@ -22,6 +22,12 @@ void gg_say(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
             uint64_t request, enum gg_command_code code, const void *record,
             uint64_t after);
 
+/* The same where nobody hurries for it: it leaves with what comes next, or before the
+ * shell sleeps. */
+void gg_say_patiently(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                      uint64_t request, enum gg_command_code code, const void *record,
+                      uint64_t after);
+
 /* Refuse a request: `format` is the sentence with its values. */
 __attribute__((format(printf, 6, 7))) void gg_refuse(struct gg_core *core,
                                                      struct gg_effects *fx,

@@ -470,8 +470,9 @@ static void on_job_due(struct gg_core *core, struct gg_effects *fx, struct gg_jo
         if (gg_mono_reached(job->expires, core->now.mono)) {
             gg_end_waiting(core, fx, job, GG_JOB_EXPIRED, GG_ERR_EXPIRED);
         } else {
-            gg_make_ready(core, fx, job, false);
+            gg_line_up(core, job, false);
             gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_READY});
+            gg_dispatch_queue(core, fx, job->queue);
         }
         return;
     case GG_JOB_RUNNING:

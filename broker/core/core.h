@@ -60,6 +60,7 @@ enum gg_effect_type {
 
 struct gg_effect {
     uint8_t type; /* enum gg_effect_type */
+    bool patient; /* SEND: nobody hurries for it; it may wait for company. */
     uint32_t peer;
     uint64_t
         after; /* Record that must be safe first; of PERSIST and ERASE: its number. */

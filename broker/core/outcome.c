@@ -30,7 +30,7 @@ static void confirm(struct gg_core *core, struct gg_effects *fx,
 {
     struct gg_confirm answer = {
         .id = outcome->id, .fence = outcome->fence, .error = err};
-    gg_say(core, fx, agent->peer, 0, GG_CMD_CONFIRM, &answer, after);
+    gg_say_patiently(core, fx, agent->peer, 0, GG_CMD_CONFIRM, &answer, after);
 }
 
 /* ---- how attempts end ---- */

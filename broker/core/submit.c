@@ -351,6 +351,7 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         note_meeting(core, fx, &verdict, submit);
     } else {
         launch(core, fx, job);
+        gg_dispatch_queue(core, fx, job->queue); /* First to who can begin on it. */
     }
     bool ended = !gg_job_waits(job) && job->state != GG_JOB_RUNNING;
     struct gg_waiter *waiter;
@@ -369,9 +370,6 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                                          .receipt = ended && submit->wait
                                                         ? GG_RECEIPT_FINAL
                                                         : GG_RECEIPT_ACCEPTED});
-    }
-    if (!met) {
-        gg_dispatch_queue(core, fx, job->queue);
     }
 }
 

@@ -36,6 +36,7 @@ struct gg_withheld {
     uint32_t peer;
     uint32_t len;
     uint8_t type;
+    bool patient;
     struct gg_blob *attachment;
     uint8_t bytes[];
 };
@@ -224,15 +225,16 @@ static void flush_peer(struct gg_outbox *box, struct gg_peer *peer)
         recycle(box, out);
     }
     gg_list_remove(&peer->flushing);
+    peer->urgent = false;
 }
 
-void gg_outbox_flush(struct gg_outbox *box)
+void gg_outbox_flush(struct gg_outbox *box, bool patient_too)
 {
     box->stuck_count = 0;
     GG_LIST_EACH(&box->flushing, link)
     {
         struct gg_peer *peer = GG_CONTAINER(link, struct gg_peer, flushing);
-        if (peer->doomed == NULL) {
+        if (peer->doomed == NULL && (patient_too || peer->urgent)) {
             flush_peer(box, peer);
             box->stuck_count += gg_list_linked(&peer->flushing) && peer->doomed == NULL;
         }
@@ -255,6 +257,7 @@ void gg_outbox_drop(struct gg_outbox *box, struct gg_peer *peer)
 
 void gg_outbox_say(struct gg_outbox *box, struct gg_peer *peer, struct gg_slice command)
 {
+    peer->urgent = true;
     put(box, peer, GG_MESSAGE_COMMANDS, command, 0, NULL);
 }
 
@@ -326,6 +329,7 @@ static bool hold(struct gg_outbox *box, const struct gg_peer *peer, uint8_t type
         .peer = peer->number,
         .len = (uint32_t)bytes.len,
         .type = type,
+        .patient = effect->patient,
     };
     if (bytes.len > 0) {
         memcpy(held->bytes, bytes.data, bytes.len);
@@ -357,6 +361,7 @@ void gg_outbox_add(struct gg_outbox *box, struct gg_peer *peer,
     uint8_t type = effect->type == GG_FX_WELCOME ? (uint8_t)GG_MESSAGE_WELCOME
                                                  : (uint8_t)GG_MESSAGE_COMMANDS;
     if (effect->after <= box->durable) {
+        peer->urgent = peer->urgent || !effect->patient;
         put(box, peer, type, bytes, effect->token, effect->attachment);
     } else if (!hold(box, peer, type, bytes, effect)) {
         gg_outbox_doom(box, peer, "no_memory");
@@ -372,6 +377,7 @@ void gg_outbox_release(struct gg_outbox *box, uint64_t durable)
         struct gg_withheld *held = heap_pop(box);
         struct gg_peer *peer = gg_peers_at(box->peers, held->peer);
         if (peer != NULL && peer->serial == held->serial) {
+            peer->urgent = peer->urgent || !held->patient;
             put(box, peer, held->type, gg_slice_of(held->bytes, held->len), held->token,
                 held->attachment);
         }

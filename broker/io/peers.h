@@ -86,6 +86,7 @@ struct gg_peer {
     const struct gg_authorised_key *key; /* In `keys`. */
 
     struct gg_link out;       /* Messages on their way, oldest first. */
+    bool urgent;              /* Something in `out` is not patient. */
     struct gg_link flushing;  /* In the outbox's list while `out` is not empty. */
     struct gg_link dooming;   /* In the outbox's list while doomed. */
     uint64_t backlog_bytes;   /* Of the frames in `out`. */

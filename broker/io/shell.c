@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "common/log.h"
 
 enum {
+    LOOKS_MAX = 16,
     BUDGET = 200, /* Messages of one endpoint in one pass. */
     TICKS_MAX = 8,
     WAIT_MS_MAX = 1000, /* Every socket is touched at least so often. */
@@ -18,8 +20,6 @@ enum {
     HELD_WAIT_MS = 1,   /* For a store that cannot be polled. */
     LEAVE_MS_MAX = 1000,
     HOUSEKEEPING_MS = 500,
-    SPIN_SCORE_MAX = 16,
-    SPIN_PROBE = 64,
 };
 
 /* ---- waiting ---- */
@@ -57,30 +57,22 @@ static bool readable(void *socket)
            (events & ZMQ_POLLIN) != 0;
 }
 
-/* Look again for a short while before sleeping: a wake-up costs more than the look.
- * Only while it pays: each success earns spins, each failure costs one; now and then it
- * is tried again. True: something is there. */
-static bool spin(struct gg_shell *shell)
+/* Look for more work for a short while before sleeping, while it pays. True: there is
+ * some. */
+static bool look_again(struct gg_shell *shell)
 {
-    if (shell->config->spin_us == 0) {
-        return false;
-    }
-    if (shell->spin_score <= 0) {
-        shell->spin_score = shell->spin_score > -SPIN_PROBE ? shell->spin_score - 1 : 1;
+    if (shell->config->spin_us == 0 || !gg_spin_wanted(&shell->spin)) {
         return false;
     }
     int64_t end_us = gg_mono_us() + (int64_t)shell->config->spin_us;
+    bool found = false;
     do {
-        if (readable(shell->routers[GG_ENDPOINT_AGENT].socket) ||
-            readable(shell->routers[GG_ENDPOINT_CLIENT].socket)) {
-            shell->spin_score = shell->spin_score + 2 < SPIN_SCORE_MAX
-                                    ? shell->spin_score + 2
-                                    : SPIN_SCORE_MAX;
-            return true;
-        }
-    } while (gg_mono_us() < end_us);
-    shell->spin_score--;
-    return false;
+        found = readable(shell->routers[GG_ENDPOINT_AGENT].socket) ||
+                readable(shell->routers[GG_ENDPOINT_CLIENT].socket);
+        (void)sched_yield(); /* Who has work goes first. */
+    } while (!found && gg_mono_us() < end_us);
+    gg_spin_learn(&shell->spin, found);
+    return found;
 }
 
 /* Wait for a message, an event, a signal, the store or the time. */
@@ -96,9 +88,12 @@ static bool wait_for_input(struct gg_shell *shell)
         {.fd = store_fd, .events = ZMQ_POLLIN},
     };
     int64_t timeout_ms = wait_ms(shell);
-    if (timeout_ms > 0 && spin(shell)) {
-        timeout_ms = 0;
+    if (timeout_ms > 0 && shell->looks < LOOKS_MAX && look_again(shell)) {
+        shell->looks++; /* Signals and the store have their turn soon enough. */
+        return false;
     }
+    shell->looks = 0;
+    gg_outbox_flush(&shell->outbox, true); /* Before a sleep nothing stays behind. */
     (void)zmq_poll(items, store_fd < 0 ? 5 : 6, (long)timeout_ms);
     return items[0].revents != 0;
 }
@@ -203,7 +198,7 @@ static void let_out(struct gg_shell *shell)
     if (durable > shell->outbox.durable) {
         gg_outbox_release(&shell->outbox, durable);
     }
-    gg_outbox_flush(&shell->outbox);
+    gg_outbox_flush(&shell->outbox, shell->closing);
 }
 
 static void pass(struct gg_shell *shell, bool signals)

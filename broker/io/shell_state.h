@@ -15,6 +15,7 @@
 #include "broker/io/peers.h"
 #include "broker/io/shell.h"
 #include "broker/io/sockets.h"
+#include "common/spin.h"
 
 struct gg_shell {
     const struct gg_shell_config *config;
@@ -49,7 +50,8 @@ struct gg_shell {
     struct gg_now now; /* Of this pass. */
     struct gg_mono housekeeping_at;
     uint64_t sent_alone; /* Messages outside the outbox. */
-    int spin_score;      /* How often looking again has paid of late. */
+    struct gg_spin spin;
+    uint32_t looks; /* In a row that took the place of a full wait. */
     bool uncommitted;
     bool closing;
     enum gg_err failed; /* The store is gone, or memory: end. */

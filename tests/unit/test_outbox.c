@@ -137,7 +137,7 @@ static void end_pass(struct fixture *f)
     assert_int_equal(gg_store_commit(f->store), GG_OK);
     assert_int_equal(gg_store_durable(f->store, &durable), GG_OK);
     gg_outbox_release(&f->box, durable);
-    gg_outbox_flush(&f->box);
+    gg_outbox_flush(&f->box, true);
 }
 
 static void commands_of_one_pass_travel_in_one_message(void **state)
