@@ -131,6 +131,12 @@ static void on_commands(struct gg_shell *shell, struct gg_peer *peer,
             return;
         }
     }
+    if (message->left == 0 && message->attachment.data != NULL &&
+        !message->attachment_taken && peer->open && peer->serial == serial) {
+        fault = (struct gg_fault){.err = GG_ERR_BAD_MESSAGE,
+                                  .what = "no field names the second frame"};
+        gg_shell_refuse(shell, peer, &fault);
+    }
 }
 
 static void end_with_reset(struct gg_shell *shell, struct gg_peer *peer,
