@@ -1,5 +1,6 @@
 #include "client/cli/json.h"
 
+#include <float.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -415,11 +416,17 @@ json_t *gg_json_measures(const struct gg_json_measure *measures, size_t count)
     return object;
 }
 
+/* Reals have the digits that every double keeps: 0.4, not 0.40000000000000002. On a
+ * terminal nothing but ASCII, so that no control character gets there. */
+static size_t form(size_t flags)
+{
+    size_t safe = isatty(STDOUT_FILENO) == 1 ? JSON_ENSURE_ASCII : 0;
+    return flags | safe | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DBL_DIG);
+}
+
 static void dump(json_t *object, size_t flags)
 {
-    /* On a terminal nothing but ASCII, so that no control character gets there. */
-    size_t safe = isatty(STDOUT_FILENO) == 1 ? JSON_ENSURE_ASCII : 0;
-    if (json_dumpf(object, stdout, flags | safe | JSON_ENCODE_ANY) != 0) {
+    if (json_dumpf(object, stdout, form(flags)) != 0) {
         gg_say("cannot write JSON");
     }
     json_decref(object);
@@ -429,6 +436,13 @@ void gg_json_print(json_t *object, bool on_one_line)
 {
     dump(object, on_one_line ? JSON_COMPACT : JSON_INDENT(2));
     (void)fputc('\n', stdout);
+}
+
+char *gg_json_line(json_t *object)
+{
+    char *line = gg_say_need(json_dumps(object, form(JSON_COMPACT)));
+    json_decref(object);
+    return line;
 }
 
 void gg_json_list_add(struct gg_json_list *list, json_t *entry)

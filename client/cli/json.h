@@ -44,6 +44,9 @@ json_t *gg_json_measures(const struct gg_json_measure *measures, size_t count);
 /* Print one object and free it. */
 void gg_json_print(json_t *object, bool on_one_line);
 
+/* One object as one line, to be printed later; frees the object. The caller frees. */
+char *gg_json_line(json_t *object);
+
 /* A list that is printed entry by entry: an array, or a line each (jsonl). */
 struct gg_json_list {
     enum gg_format format;

@@ -60,10 +60,8 @@ static void keep_ending(struct waiting *waiting, const ganger_job *job)
         job->error_text[0] != '\0' ? job->error_text : ganger_err_text(job->error));
     keep_result(out, job);
     if (patience->want_json) {
-        json_t *object = patience->json_submitted ? gg_json_submitted(job)
-                                                  : gg_json_job(job);
-        out->json = gg_say_need(json_dumps(object, JSON_COMPACT));
-        json_decref(object);
+        out->json = gg_json_line(patience->json_submitted ? gg_json_submitted(job)
+                                                          : gg_json_job(job));
     }
 }
 

@@ -233,6 +233,8 @@ class Jobs(unittest.TestCase):
                          "tr", "a-z", "A-Z"),
             start_worker(at, "--queue", "bad*", "--name", "bad", "--", "sh", "-c",
                          "echo broken >&2; exit 3"),
+            start_worker(at, "--queue", "step*", "--name", "step", "--", "sh", "-c",
+                         "echo progress 0.4 half >&3; cat"),
         ]
 
     @classmethod
@@ -293,6 +295,12 @@ class Jobs(unittest.TestCase):
         self.assertEqual(status["result"], "ABC")
         self.assertRegex(status["finished_at"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
         self.assertIsNone(status["error"])
+
+    def test_progress_is_written_with_the_digits_it_was_told_with(self):
+        run = self.good("run", "steps", "x", "-o", "json", "--keep", "1h")
+        self.assertIn('"progress":0.4,', run)
+        status = self.good("status", json.loads(run)["id"], "-o", "json")
+        self.assertIn('"progress": 0.4,', status)
 
     def test_bytes_that_are_no_text_arrive_whole(self):
         data = bytes(range(256)) * 40
