@@ -42,21 +42,6 @@ static int help_errors(const struct gg_call *call)
     return GG_EXIT_DONE;
 }
 
-/* All verbs of a noun. */
-static bool help_noun(const char *noun)
-{
-    bool found = false;
-    for (size_t i = 0; i < gg_command_count; i++) {
-        const struct gg_command *command = &gg_command_table[i];
-        if (command->verb != NULL && strcmp(command->noun, noun) == 0) {
-            (void)printf("%sganger %s %s %s\n    %s\n", found ? "\n" : "", noun,
-                         command->verb, command->args, command->help);
-            found = true;
-        }
-    }
-    return found;
-}
-
 int gg_help_run(struct gg_call *call)
 {
     size_t used = 0;
@@ -73,7 +58,7 @@ int gg_help_run(struct gg_call *call)
         gg_parse_help(command, stdout);
         return GG_EXIT_DONE;
     }
-    if (call->arg_count == 1 && help_noun(call->args[0])) {
+    if (call->arg_count == 1 && gg_parse_help_noun(call->args[0], stdout)) {
         return GG_EXIT_DONE;
     }
     gg_parse_unknown(call->args, call->arg_count);

@@ -7,6 +7,16 @@
 #include "client/cli/say.h"
 #include "common/version.h"
 
+/* The help of what was typed, as far as it was typed: command, noun, all. */
+static void help(const struct gg_call *call)
+{
+    if (call->command != NULL) {
+        gg_parse_help(call->command, stdout);
+    } else if (call->arg_count == 0 || !gg_parse_help_noun(call->args[0], stdout)) {
+        gg_parse_overview(stdout);
+    }
+}
+
 static int route(struct gg_call *call)
 {
     if (call->options.version) {
@@ -14,11 +24,7 @@ static int route(struct gg_call *call)
         return GG_EXIT_DONE;
     }
     if (call->options.help) {
-        if (call->command != NULL) {
-            gg_parse_help(call->command, stdout);
-        } else {
-            gg_parse_overview(stdout);
-        }
+        help(call);
         return GG_EXIT_DONE;
     }
     return call->command->run(call);

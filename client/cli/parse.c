@@ -238,6 +238,25 @@ void gg_parse_help(const struct gg_command *command, FILE *to)
     argp_help(&argp, to, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, name);
 }
 
+bool gg_parse_help_noun(const char *noun, FILE *to)
+{
+    bool found = false;
+    for (size_t i = 0; i < gg_command_count; i++) {
+        const struct gg_command *command = &gg_command_table[i];
+        if (command->verb == NULL || strcmp(command->noun, noun) != 0) {
+            continue;
+        }
+        (void)fprintf(to, "%sganger %s %s%s%s\n    %s.\n", found ? "\n" : "", noun,
+                      command->verb, command->args[0] != '\0' ? " " : "", command->args,
+                      command->help);
+        found = true;
+    }
+    if (found) {
+        (void)fprintf(to, "\n'ganger %s VERB --help' tells more.\n", noun);
+    }
+    return found;
+}
+
 static const struct {
     enum gg_command_group group;
     const char *title;

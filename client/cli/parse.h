@@ -17,6 +17,9 @@ void gg_parse_fini(struct gg_call *call);
 void gg_parse_help(const struct gg_command *command, FILE *to);
 void gg_parse_overview(FILE *to);
 
+/* The verbs of a noun, a sentence each. False, without a word: it is no noun. */
+bool gg_parse_help_noun(const char *noun, FILE *to);
+
 /* Say that `words` name no command, and which one may have been meant. */
 void gg_parse_unknown(char **words, size_t count);
 

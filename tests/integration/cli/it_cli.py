@@ -111,6 +111,18 @@ class Usage(unittest.TestCase):
             self.assertNotEqual(run.stdout, "", words)
             self.assertEqual(run.stderr, "", words)
 
+    def test_noun_without_a_verb_has_its_verbs_explained(self):
+        for noun, verbs in (
+            ("job", "list show cancel retry"), ("worker", "list show"),
+            ("queue", "list show pause resume purge"), ("broker", "status"),
+            ("key", "new allow list revoke"),
+        ):
+            run = ganger(noun, "--help")
+            self.assertEqual((run.returncode, run.stderr), (0, ""), noun)
+            told = re.findall(r"(?m)^ganger (\w+) (\w+).*\n    [A-Z].*\.$", run.stdout)
+            self.assertEqual(sorted(told), sorted((noun, v) for v in verbs.split()))
+            self.assertEqual(ganger("help", noun).stdout, run.stdout)
+
     def test_wrong_words_are_answered_with_the_nearest(self):
         for words, nearest in (
             (["subnit", "q"], "submit"), (["queue", "lst"], "queue list"),
