@@ -41,12 +41,12 @@ const struct gg_option gg_option_table[] = {
 
     {"queue", 0, GG_OPTION_TEXTS, "QUEUE",
      GG_SET_TARGET | GG_SET_EVENTS | GG_SET_ALLOW | GG_SET_BENCH, AT(queues), 0, 0, NULL, false,
-     "The job's queue, with --key; or the queues meant"},
+     "The job's queue, where a key names it; or the queues meant"},
     {"key", 0, GG_OPTION_TEXT, "KEY", ANY_TARGET, AT(key), 0, 0, NULL, false,
      "Idempotency key: the same key again is the same job"},
     {"realm", 0, GG_OPTION_TEXTS, "REALM", WITH_REALM, AT(realms), 0, 0, NULL, false,
      "Realm [default]"},
-    {"id", 0, GG_OPTION_TEXT, "ID", GG_SET_SUBMIT | GG_SET_EVENTS, AT(id), 0, 0, NULL, true,
+    {"id", 0, GG_OPTION_TEXT, "ID", GG_SET_SUBMIT | GG_SET_EVENTS, AT(id), 0, 0, NULL, false,
      "The job's id, to repeat a submission or to follow one job"},
 
     {"unique", 0, GG_OPTION_FLAG, NULL, GG_SET_SUBMIT, AT(unique), 0, 0, NULL, false,

@@ -123,6 +123,20 @@ class Usage(unittest.TestCase):
             self.assertEqual(sorted(told), sorted((noun, v) for v in verbs.split()))
             self.assertEqual(ganger("help", noun).stdout, run.stdout)
 
+    def test_help_mentions_only_options_that_it_lists(self):
+        overview = ganger("--help").stdout
+        commands = re.findall(r"(?m)^  ([a-z]+(?: [a-z]+)?)  +[A-Z]", overview)
+        self.assertGreater(len(commands), 30)
+        for command in commands:
+            text = ganger(*command.split(), "--help").stdout
+            listed = re.findall(r"(?m)^ +(?:-\w, +)?--([a-z-]+)", text)
+            self.assertLessEqual(set(re.findall(r"--([a-z]+[a-z-]*)", text)),
+                                 set(listed), command)
+
+    def test_the_same_id_is_shown_and_read(self):
+        self.assertRegex(ganger("submit", "--help").stdout, r"(?m)^ +--id=ID")
+        self.assertEqual(ganger("submit", "q", "--id", "x").returncode, 64)
+
     def test_wrong_words_are_answered_with_the_nearest(self):
         for words, nearest in (
             (["subnit", "q"], "submit"), (["queue", "lst"], "queue list"),
@@ -294,6 +308,12 @@ class Jobs(unittest.TestCase):
         conflict = self.ganger("submit", "upper", "other", "--key", "same")
         self.assertEqual(conflict.returncode, 3)
         self.assertIn("[key_conflict]", conflict.stderr)
+
+    def test_the_same_id_is_the_same_job(self):
+        job = self.good("submit", "nobody-id", "x", "-o", "id").strip()
+        again = self.json("submit", "nobody-id", "x", "--id", job)
+        self.assertEqual(again["id"], job)
+        self.assertEqual(self.json("queue", "show", "nobody-id")["ready"], 1)
 
     def test_result_wait_and_status_of_a_success(self):
         made = self.json("submit", "upper", "abc", "--keep", "1h", "--wait")
