@@ -97,6 +97,25 @@ void gg_contact_fini(struct gg_contact *contact)
 
 /* ---- what the connection does ---- */
 
+/* A handshake ended without a word. A broker that hangs does that, or a proxy without
+ * one behind it: nothing new in an outage that has been told. With keys the other side
+ * also closes like this when we have the wrong key of it, which nothing else tells. */
+static void on_mute(struct gg_contact *contact, struct gg_mono now)
+{
+    bool silent = now.ms - contact->hello_at_ms >= GG_SOCKET_HANDSHAKE_MS;
+    bool with_keys = contact->socket.keys != NULL;
+    set_down(contact, now);
+    if ((contact->said & (uint32_t)CAUSE_LOST) == 0 || (with_keys && !silent)) {
+        say(contact, CAUSE_NO_GANGER, "refused",
+            with_keys
+                ? "the handshake fails: another server key, or it hangs, or it is not "
+                  "a Ganger broker"
+                : "the handshake fails: it wants keys, or it hangs, or it is not a "
+                  "Ganger broker");
+    }
+    rebuild(contact, now);
+}
+
 static void on_events(struct gg_contact *contact, unsigned events, struct gg_mono now)
 {
     if ((events & GG_SOCKET_REFUSED) != 0) {
@@ -112,6 +131,10 @@ static void on_events(struct gg_contact *contact, unsigned events, struct gg_mon
                 ? "the handshake fails: another server key, or not a Ganger broker"
                 : "the handshake fails: it wants keys, or it is not a Ganger broker");
         rebuild(contact, now);
+        return;
+    }
+    if ((events & GG_SOCKET_MUTE) != 0) {
+        on_mute(contact, now);
         return;
     }
     if ((events & GG_SOCKET_DISCONNECTED) != 0 &&

@@ -13,7 +13,6 @@ enum {
     LINGER_MS = 2000,
     RECONNECT_MS = 10,
     RECONNECT_MS_MAX = 2000,
-    HANDSHAKE_MS = 5000,
     CONNECT_MS = 5000,
     MAXRT_MS = 30000,
     FRAMES_MAX = 2,
@@ -75,7 +74,7 @@ static void set_options(struct gg_socket *socket)
     set(dealer, ZMQ_HEARTBEAT_IVL, 0);
     set(dealer, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     set(dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX);
-    set(dealer, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    set(dealer, ZMQ_HANDSHAKE_IVL, GG_SOCKET_HANDSHAKE_MS);
     set(dealer, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
     set(dealer, ZMQ_TCP_MAXRT, MAXRT_MS);
     set(dealer, ZMQ_TCP_KEEPALIVE, 1);
@@ -143,8 +142,9 @@ static unsigned meaning_of(uint16_t event)
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         return GG_SOCKET_REFUSED;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         return GG_SOCKET_NO_GANGER;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return GG_SOCKET_MUTE;
     default:
         return 0;
     }

@@ -14,12 +14,15 @@
 #include "common/err.h"
 #include "worker/settings.h"
 
+enum { GG_SOCKET_HANDSHAKE_MS = 5000 }; /* Longest handshake. */
+
 /* What the monitor has told since the last look, as a bit mask. */
 enum gg_socket_event {
     GG_SOCKET_CONNECTED = 1,
     GG_SOCKET_DISCONNECTED = 2,
     GG_SOCKET_REFUSED = 4,   /* The other side refused our key: the socket is dead. */
     GG_SOCKET_NO_GANGER = 8, /* What is there does not speak as a broker does. */
+    GG_SOCKET_MUTE = 16, /* The handshake ended without a word: silence, or closed. */
 };
 
 struct gg_socket {
