@@ -128,6 +128,7 @@ void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
     job->error = (uint16_t)err;
     job->cancelling = false;
     job->in_backoff = false;
+    job->lost = false;
     job->finished_at = core->now.wall;
     count_end(core, job);
     settle_key(core, job);

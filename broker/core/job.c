@@ -13,7 +13,7 @@
 /* Which states may follow which: the drawing in job.h, and nothing more. */
 static const unsigned allowed_next[GG_JOB_STATE_COUNT] = {
     [GG_JOB_NONE] = BIT(GG_JOB_SCHEDULED) | BIT(GG_JOB_READY),
-    [GG_JOB_SCHEDULED] = BIT(GG_JOB_READY) | BIT(GG_JOB_RUNNING) | ENDS,
+    [GG_JOB_SCHEDULED] = BIT(GG_JOB_READY) | ENDS,
     [GG_JOB_BLOCKED] = BIT(GG_JOB_READY) | BIT(GG_JOB_CANCELLED) | BIT(GG_JOB_EXPIRED),
     [GG_JOB_READY] = BIT(GG_JOB_RUNNING) | ENDS,
     [GG_JOB_RUNNING] = BIT(GG_JOB_READY) | BIT(GG_JOB_SCHEDULED) | ENDS,

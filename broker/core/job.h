@@ -85,6 +85,7 @@ struct gg_job {
     bool started;         /* The agent reported the newest attempt as started. */
     bool cancelling;      /* RUNNING: told to stop; ends as CANCELLED. */
     bool at_most_once;
+    bool lost;             /* READY: its lease ended without an outcome. */
     bool in_backoff;       /* SCHEDULED: waits to be tried again. */
     bool answering;        /* In core->answering: waiters are still to be told. */
     bool settled;          /* While a hello is dealt with: the agent has it in hand. */

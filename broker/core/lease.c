@@ -80,6 +80,7 @@ static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent
     gg_list_push_back(&job->queue->running, &job->line);
     job->queue->unstarted++;
     job->started = false;
+    job->lost = false;
     job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     gg_move(core, job, GG_JOB_RUNNING);
     gg_job_arm(core, job);
@@ -306,6 +307,7 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_LEASE_LOST);
     } else {
         job->error = GG_ERR_LEASE_LOST;
+        job->lost = true;
         gg_make_ready(core, fx, job, true);
     }
     gg_settles_check(core, fx);
@@ -384,16 +386,14 @@ static void stop_unknown(struct gg_core *core, struct gg_effects *fx,
     gg_say(core, fx, agent->peer, 0, GG_CMD_STOP, &stop, 0);
 }
 
-/* The lease had ended but no newer attempt began: the attempt goes on under its
- * fence. */
-static void take_back(struct gg_core *core, struct gg_job *job, struct gg_agent *agent,
-                      const struct gg_held *held)
+/* Can the attempt go on under its fence? Its lease had ended, but neither an outcome
+ * nor a newer attempt came since. (An outcome that is still to be confirmed comes
+ * again: taken back, it would count twice.) */
+static bool may_take_back(const struct gg_job *job, const struct gg_agent *agent,
+                          uint64_t fence)
 {
-    if (job->state == GG_JOB_READY) {
-        gg_queue_pull(job);
-    }
-    hold_lease(core, job, agent, (uint8_t)held->pool);
-    job->in_backoff = false;
+    return job->state == GG_JOB_READY && job->lost && job->agent == agent &&
+           job->fence == fence && !job->at_most_once;
 }
 
 /* One attempt that the agent has in hand. */
@@ -408,9 +408,9 @@ static void settle_one(struct gg_core *core, struct gg_effects *fx,
         return;
     }
     bool taken = held_by(job, agent) && job->fence == held->fence;
-    if (!taken && gg_job_waits(job) && job->fence == held->fence &&
-        !job->at_most_once) {
-        take_back(core, job, agent, held);
+    if (!taken && may_take_back(job, agent, held->fence)) {
+        gg_queue_pull(job);
+        hold_lease(core, job, agent, (uint8_t)held->pool);
         taken = true;
     }
     if (!taken) {

@@ -411,6 +411,26 @@ static void draining_agent_gets_no_new_work(void **state)
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
 }
 
+static void outcome_still_to_be_confirmed_counts_once_in_a_new_session(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_id id = submit_to(stage, "reports");
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_started(stage, W1, &assign);
+    stage_outcome(stage, W1, &assign, GG_OUTCOME_SNOOZED, "later");
+    struct gg_held held = {
+        .id = assign.id, .fence = assign.fence, .pool = 1, .started = true};
+
+    stage_agent_again(stage, W2, "w1", 1, "reports", 1, &held, 1);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_SCHEDULED);
+    stage_outcome(stage, W2, &assign, GG_OUTCOME_SNOOZED, "later");
+
+    assert_int_equal(confirmed(stage, W2), GG_OK);
+    stage_wait(stage, 1);
+    assert_int_equal(assigned_to(stage, W2).attempt, 1);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -438,6 +458,7 @@ int main(void)
         TEST(stalled_broker_judges_nobody),
         TEST(large_window_takes_a_large_backlog),
         TEST(draining_agent_gets_no_new_work),
+        TEST(outcome_still_to_be_confirmed_counts_once_in_a_new_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
