@@ -15,7 +15,7 @@ struct writer {
 
 static inline void write_number(struct writer *writer, uint8_t number)
 {
-    msgpack_pack_uint8(writer->out, number);
+    gg_buf_append(writer->out, &number, 1); /* Below 128 a number is its own byte. */
     writer->count++;
 }
 

@@ -86,7 +86,8 @@ static bool any_match(const struct gg_name *patterns, uint8_t count,
                       struct gg_slice name)
 {
     for (uint8_t i = 0; i < count; i++) {
-        if (gg_pattern_match(gg_name_slice(&patterns[i]), name)) {
+        bool all = patterns[i].len == 1 && patterns[i].text[0] == '*';
+        if (all || gg_pattern_match(gg_name_slice(&patterns[i]), name)) {
             return true;
         }
     }

@@ -363,13 +363,17 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
             core, fx, peer, request, err,
             "the job is accepted, but as many wait for it as may: ask again later");
     } else {
-        gg_say_job(core, fx, peer, request, job,
-                   &(struct gg_job_view){.existing = verdict.met_key,
-                                         .brief = submit->wait && !met,
-                                         .with_result = met && ended,
-                                         .receipt = ended && submit->wait
-                                                        ? GG_RECEIPT_FINAL
-                                                        : GG_RECEIPT_ACCEPTED});
+        struct gg_job_view view = {
+            .existing = verdict.met_key,
+            .brief = submit->wait &&
+                     !met, /* The receipt of the final answer will do. */
+            .with_result = met && ended,
+        };
+        if (!view.brief) {
+            view.receipt = ended && submit->wait ? GG_RECEIPT_FINAL
+                                                 : GG_RECEIPT_ACCEPTED;
+        }
+        gg_say_job(core, fx, peer, request, job, &view);
     }
 }
 
