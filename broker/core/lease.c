@@ -300,7 +300,7 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     core->stat[GG_STAT_LEASES_LOST]++;
     if (job->cancelling) {
         gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
-    } else if (why == GG_LEASE_HANDED_BACK) {
+    } else if (why == GG_LEASE_HANDED_BACK && !(job->at_most_once && job->started)) {
         job->attempt--;
         gg_make_ready(core, fx, job, true);
     } else if (job->at_most_once || job->attempt >= job->attempts_max) {

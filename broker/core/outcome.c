@@ -136,6 +136,19 @@ static void lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job
     gg_make_ready(core, fx, job, true);
 }
 
+/* Not tried, or stopped in order: that uses up nothing. What runs at most once and may
+ * have started does not start again all the same. */
+static void hand_back(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+                      bool never_started)
+{
+    if (job->at_most_once && (job->started || !never_started)) {
+        lost(core, fx, job);
+        return;
+    }
+    job->attempt--;
+    gg_make_ready(core, fx, job, true);
+}
+
 /* What becomes of a job whose lease has just been released: one row a kind of
  * outcome. */
 static void apply(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
@@ -159,8 +172,7 @@ static void apply(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
         crash(core, fx, job);
         return;
     case GG_OUTCOME_HANDED_BACK:
-        job->attempt--;
-        gg_make_ready(core, fx, job, true);
+        hand_back(core, fx, job, outcome->never_started);
         return;
     case GG_OUTCOME_LOST:
         lost(core, fx, job);

@@ -431,6 +431,39 @@ static void outcome_still_to_be_confirmed_counts_once_in_a_new_session(void **st
     assert_int_equal(assigned_to(stage, W2).attempt, 1);
 }
 
+static void at_most_once_that_was_stopped_to_drain_is_never_started_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.attempts = 1;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit);
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_started(stage, W1, &assign);
+
+    stage_outcome(stage, W1, &assign, GG_OUTCOME_HANDED_BACK, "");
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_FAILED);
+}
+
+static void at_most_once_that_runs_at_goodbye_is_never_started_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.attempts = 1;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit);
+    struct gg_assign assign = assigned_to(stage, W1);
+    stage_started(stage, W1, &assign);
+    stage_agent(stage, W2, "w2", "reports", 1);
+
+    stage_close(stage, W1, true);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_FAILED);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -459,6 +492,8 @@ int main(void)
         TEST(large_window_takes_a_large_backlog),
         TEST(draining_agent_gets_no_new_work),
         TEST(outcome_still_to_be_confirmed_counts_once_in_a_new_session),
+        TEST(at_most_once_that_was_stopped_to_drain_is_never_started_again),
+        TEST(at_most_once_that_runs_at_goodbye_is_never_started_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
