@@ -30,23 +30,30 @@ int gg_wait_ms(const struct gg_call *call)
     return said == GG_OPTION_UNSAID ? WAIT_MS : as_int_ms(said);
 }
 
-/* What stands behind the colon when there is no connection. */
-static const char *reason_of(ganger_err err)
+/* What stands behind the colon when there is no connection: the code's sentence, or
+ * what the library knows better, less the address that it begins with. */
+static const char *reason_of(const struct gg_call *call, ganger_err err)
 {
     if (err == GANGER_CONNECTION_REFUSED) {
         return "connection refused";
     }
-    if (err == GANGER_NO_BROKER || err == GANGER_TIMED_OUT) {
-        return "there is no answer";
+    if (err == GANGER_NOT_GANGER || err == GANGER_NO_HOST) {
+        return ganger_err_text(err);
     }
-    return ganger_err_text(err);
+    const char *endpoint = ganger_endpoint(call->broker);
+    const char *text = ganger_last_error(call->broker);
+    const char *found = strstr(text, endpoint);
+    if (found != NULL && strncmp(found + strlen(endpoint), ": ", 2) == 0) {
+        text = found + strlen(endpoint) + 2;
+    }
+    return text[0] != '\0' ? text : ganger_err_text(err);
 }
 
 static int cannot_reach(const struct gg_call *call, ganger_err err, int64_t waited_ms)
 {
     const char *endpoint = ganger_endpoint(call->broker);
     gg_say("cannot reach a broker at %s (%.1f s): %s", endpoint,
-           (double)waited_ms / 1000.0, reason_of(err));
+           (double)waited_ms / 1000.0, reason_of(call, err));
     if (err == GANGER_KEY_REFUSED || err == GANGER_NOT_ALLOWED) {
         gg_say_try(
             "--key-file FILE and --server-key KEY, or ask for 'ganger key allow'");
@@ -67,7 +74,7 @@ static ganger_err wait_for_broker(struct gg_call *call, int limit_ms, int64_t st
         return err;
     }
     gg_say("waiting for a broker at %s: %s", ganger_endpoint(call->broker),
-           reason_of(err));
+           reason_of(call, err));
     return ganger_connect(call->broker, (int)(limit_ms - waited));
 }
 
@@ -82,8 +89,9 @@ int gg_connect(struct gg_call *call)
     };
     ganger_err err = ganger_open(&options, &call->broker);
     if (err != GANGER_OK) {
-        gg_say("the broker's address or the key cannot be used: %s (--broker %s)",
-               ganger_err_text(err), said->broker != NULL ? said->broker : "");
+        const char *text = ganger_last_error(NULL);
+        gg_say("%s [%s]", text[0] != '\0' ? text : ganger_err_text(err),
+               ganger_err_name(err));
         return ganger_err_exit(err);
     }
     int limit = said->timeout_ms == GG_OPTION_UNSAID ? CONNECT_MS

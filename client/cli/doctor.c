@@ -214,6 +214,17 @@ static void check_fleet(struct visit *visit)
     }
 }
 
+static void tell_unreached(struct visit *visit, int status)
+{
+    const char *advice = "";
+    if (status == GG_EXIT_NO_BROKER) {
+        advice = "gangerd there, or another --broker";
+    } else if (status == GG_EXIT_NOT_ALLOWED) {
+        advice = "--key-file FILE and --server-key KEY that fit this broker";
+    }
+    find(visit, "reach", FAIL, advice, "%s", ganger_last_error(visit->call->broker));
+}
+
 int gg_doctor_run(struct gg_call *call)
 {
     static const struct gg_column columns[] = {
@@ -226,9 +237,7 @@ int gg_doctor_run(struct gg_call *call)
     int64_t start = gg_mono_us();
     int status = gg_connect(call);
     if (status != GG_EXIT_DONE) {
-        find(&visit, "reach", FAIL, "gangerd there, or another --broker",
-             "no broker answers at %s",
-             call->broker != NULL ? ganger_endpoint(call->broker) : "that address");
+        tell_unreached(&visit, status);
     } else {
         find(&visit, "reach", FINE, "", "a broker answers at %s after %.1f ms",
              ganger_endpoint(call->broker), (double)(gg_mono_us() - start) / 1000.0);

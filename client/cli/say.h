@@ -13,6 +13,7 @@ enum gg_exit {
     GG_EXIT_STATE = 3,
     GG_EXIT_TIME = 4,
     GG_EXIT_NO_BROKER = 5,
+    GG_EXIT_NOT_ALLOWED = 6,
     GG_EXIT_USAGE = 64,
     GG_EXIT_INPUT = 65,
     GG_EXIT_FAULT = 70,

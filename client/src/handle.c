@@ -296,6 +296,13 @@ static const char *or_env(const char *value, const char *name)
     return set != NULL && set[0] != '\0' ? set : NULL;
 }
 
+/* Whose fault an unusable setting is: the caller's, or the environment's that it was
+ * taken from. */
+static enum gg_err blame(const char *option)
+{
+    return option != NULL ? GG_ERR_USAGE : GG_ERR_CONFIG;
+}
+
 /* The three keys, from the options, the environment and the key file. */
 static enum gg_err read_keys(const ganger_options *options, struct gg_keys *out,
                              bool *out_curve)
@@ -308,19 +315,20 @@ static enum gg_err read_keys(const ganger_options *options, struct gg_keys *out,
     }
     if (path == NULL) {
         (void)snprintf(open_error, sizeof open_error,
-                       "the broker's key is set and your own is not; name its file in "
-                       "GANGER_KEY_FILE, or make one with: ganger key new");
-        return GG_ERR_USAGE;
+                       "the broker's key is set%s and no key file of your own; name "
+                       "one in GANGER_KEY_FILE (ganger key new makes it), or unset the "
+                       "broker's key if it works without",
+                       options->server_key != NULL ? "" : " in GANGER_SERVER_KEY");
+        return blame(options->server_key);
     }
-    enum gg_err err = gg_keyfile_read(path, out, open_error, sizeof open_error);
-    if (err != GG_OK) {
-        return err;
+    if (gg_keyfile_read(path, out, open_error, sizeof open_error) != GG_OK) {
+        return blame(options->key_file);
     }
     if (server != NULL && !gg_key_valid(server)) {
         (void)snprintf(open_error, sizeof open_error,
                        "the broker's key \"%.60s\" is not 40 characters of Z85",
                        server);
-        return GG_ERR_USAGE;
+        return blame(options->server_key);
     }
     if (server != NULL) {
         memcpy(out->server_key, server, GG_KEY_TEXT_BYTES);
@@ -331,7 +339,7 @@ static enum gg_err read_keys(const ganger_options *options, struct gg_keys *out,
             "the broker's public key is not known; set GANGER_SERVER_KEY, or "
             "server-key under metadata in %.200s",
             path);
-        return GG_ERR_USAGE;
+        return blame(options->key_file);
     }
     return GG_OK;
 }
@@ -380,6 +388,7 @@ static enum gg_err open_parts(ganger *handle, const ganger_options *options)
     bool curve = false;
     enum gg_err err = gg_endpoint_read(endpoint == NULL ? default_endpoint : endpoint,
                                        handle->endpoint, open_error, sizeof open_error);
+    err = err == GG_OK ? err : blame(options->endpoint);
     err = err != GG_OK ? err : check_texts(options);
     err = err != GG_OK ? err : read_keys(options, &keys, &curve);
     if (err != GG_OK) {
@@ -400,6 +409,7 @@ static enum gg_err open_parts(ganger *handle, const ganger_options *options)
     if (err == GG_ERR_USAGE) {
         (void)snprintf(open_error, sizeof open_error,
                        "the endpoint %.200s cannot be connected to", handle->endpoint);
+        err = blame(options->endpoint);
     } else if (err != GG_OK) {
         (void)snprintf(open_error, sizeof open_error, "no socket could be made: %s",
                        strerror(errno));

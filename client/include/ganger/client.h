@@ -56,6 +56,7 @@ enum {
     GANGER_TIMED_OUT = 20, /* Unknown: the answer did not come in time. */
     GANGER_NO_BROKER = 21, /* Unknown: no broker in reach in time. */
     GANGER_LOST_WITH_BROKER = 22,
+    GANGER_CONFIG = 40,             /* What the environment says cannot be. */
     GANGER_CONNECTION_REFUSED = 41, /* Reasons for "no broker", where they are known: */
     GANGER_NOT_GANGER = 42,
     GANGER_KEY_REFUSED = 43,
@@ -89,7 +90,9 @@ typedef struct ganger_options {
 
 /* Make a handle; connecting goes on in the background. The caller owns *out and ends it
  * with ganger_close(). GANGER_USAGE: an endpoint, name or key that cannot be;
- * GANGER_NO_MEMORY. On failure *out is untouched. `options` may be NULL. */
+ * GANGER_CONFIG: the same, of what the environment names; GANGER_NO_MEMORY. The
+ * sentence is ganger_last_error(NULL). On failure *out is untouched. `options` may be
+ * NULL. */
 GANGER_API ganger_err ganger_open(const ganger_options *options, ganger **out);
 
 /* Say goodbye, free everything, set *handle to NULL. Safe on NULL and twice.
