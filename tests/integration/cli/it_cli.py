@@ -23,6 +23,9 @@ BIN = pathlib.Path(os.environ["GG_BIN_DIR"])
 UNKNOWN_ID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"
 LIMIT_S = 60
 
+for name in [name for name in os.environ if name.startswith("GANGER_")]:
+    del os.environ[name]
+
 
 class Program:
     """A program of ours whose standard error is read line by line."""
@@ -194,57 +197,157 @@ class Usage(unittest.TestCase):
         self.assertIn("cannot write", run.stderr)
 
 
-class Unreachable(unittest.TestCase):
-    """Five faults, five true messages, each within 4 s of wall time."""
+class Faults(unittest.TestCase):
+    """What stands between a caller and a result: each told by its own sentence, and the
+    first five of them within 3 s."""
 
-    def fault(self, endpoint, *words):
+    WITHIN_S = 3.0
+    CAUSES = {
+        "wrong host": "the host name cannot be resolved",
+        "closed port": "connection refused",
+        "not ganger": "what answers there is not a Ganger broker",
+        "wrong key": "the broker does not accept this key",
+        "no worker": "no worker serves queue nobody",
+        "no key": "takes only connections with a key, and no key file is set",
+        "other broker": "its public key is not the one expected",
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        names = ("server", "submitter", "observer", "stranger")
+        cls.public = {n: ganger("key", "new", cls.key(n)).stdout.strip() for n in names}
+        for name, role in (("submitter", "submit,observe"), ("observer", "observe")):
+            run = ganger("key", "allow", cls.key(name) + ".pub", "--keys",
+                         cls.key("keys"), "--name", name, "--role", role)
+            assert run.returncode == 0, run.stderr
+        cls.closed = cls.start("--set", "server_key_file=" + cls.key("server"),
+                               "--set", "keys_file=" + cls.key("keys"))
+        cls.tight = cls.start("--set", "queue_jobs_max=1")
+
+    @classmethod
+    def start(cls, *options):
+        broker = start_broker(*options)
+        cls.addClassCleanup(broker.stop)
+        return broker.endpoint
+
+    @classmethod
+    def key(cls, name):
+        return str(cls.folder / name)
+
+    def as_who(self, name, server="server"):
+        return ("--key-file", self.key(name), "--server-key", self.public[server])
+
+    def fault(self, cause, status, endpoint, *words):
+        """Everything that is said, where `cause` and no other is said, and in time."""
         start = time.monotonic()
-        run = ganger(*(words or ("submit", "q", "x")), "--broker", endpoint)
-        self.assertLess(time.monotonic() - start, 4.0)
-        self.assertEqual(run.stdout, "")
-        return run
+        words = words or ("submit", "q", "x")
+        program = Program("ganger", *words, "--broker", endpoint)
+        program.wait_line(re.escape(self.CAUSES[cause]))
+        took = time.monotonic() - start
+        program.process.wait(LIMIT_S)
+        self.assertEqual(program.stop(), status, program.lines)
+        self.assertLess(took, self.WITHIN_S, program.lines)
+        said = [line for line in program.lines if line is not None]
+        self.assertEqual([line for line in said if not line.startswith(("ganger: ",
+                                                                        "try: "))], [])
+        self.assertEqual([name for name, text in self.CAUSES.items()
+                          if text in "".join(said)], [cause])
+        return "\n".join(said)
 
-    def test_closed_port(self):
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            endpoint = f"tcp://127.0.0.1:{held.getsockname()[1]}"
-            run = self.fault(endpoint)
-        self.assertEqual(run.returncode, 5)
-        self.assertRegex(run.stderr, rf"cannot reach a broker at {endpoint} \(3\.\d s\): "
-                                     "connection refused")
-        self.assertIn(f"try: ganger doctor --broker {endpoint}", run.stderr)
+    def free_endpoint(self):
+        held = socket.socket()
+        self.addCleanup(held.close)
+        held.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{held.getsockname()[1]}"
 
     def test_wrong_host(self):
-        run = self.fault("tcp://no-such-host.invalid:7440")
-        self.assertEqual(run.returncode, 5)
-        self.assertIn("host name cannot be resolved", run.stderr)
+        self.fault("wrong host", 5, "tcp://no-such-host.invalid:7440")
 
-    def test_not_ganger(self):
+    def test_closed_port(self):
+        endpoint = self.free_endpoint()
+        said = self.fault("closed port", 5, endpoint)
+        self.assertRegex(said, rf"cannot reach a broker at {endpoint} \(3\.\d s\): "
+                               "connection refused")
+        self.assertIn(f"try: ganger doctor --broker {endpoint}", said)
+
+    def test_something_that_is_not_ganger(self):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
                                                  http.server.BaseHTTPRequestHandler)
         server.RequestHandlerClass.log_message = lambda *_: None
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            run = self.fault(f"tcp://127.0.0.1:{server.server_address[1]}")
+            self.fault("not ganger", 5, f"tcp://127.0.0.1:{server.server_address[1]}")
         finally:
             server.shutdown()
             thread.join()
             server.server_close()
-        self.assertEqual(run.returncode, 5)
-        self.assertIn("not a Ganger broker", run.stderr)
 
-    def test_an_address_that_is_none(self):
-        self.assertEqual(self.fault("nonsense").returncode, 64)
+    def test_wrong_key(self):
+        said = self.fault("wrong key", 6, self.closed, "submit", "q", "x",
+                          *self.as_who("stranger"))
+        self.assertIn("try: --key-file FILE", said)
+        run = ganger("submit", "q", "x", *self.as_who("submitter"), broker=self.closed)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def test_no_key_and_the_key_of_another_broker_are_told_apart_from_it(self):
+        self.fault("no key", 6, self.closed)
+        self.fault("other broker", 6, self.closed, "submit", "q", "x",
+                   *self.as_who("submitter", server="stranger"))
+
+    def test_no_worker(self):
+        said = self.fault("no worker", 4, self.tight, "run", "nobody", "x", "--wait=2s")
+        self.assertRegex(said, r"job \w{26} goes on \[timed_out\]")
+
+    def test_key_without_the_role_exits_6_and_submits_nothing(self):
+        run = ganger("submit", "forbidden", "x", *self.as_who("observer"),
+                     broker=self.closed)
+        self.assertEqual((run.returncode, run.stdout), (6, ""))
+        self.assertIn("key observer has no role that may send submit [not_allowed]",
+                      run.stderr)
+        run = ganger("job", "list", "-o", "json", "--filter", "queue:forbidden",
+                     *self.as_who("observer"), broker=self.closed)
+        self.assertEqual((run.returncode, json.loads(run.stdout)), (0, []))
+
+    def test_full_queue_exits_7_and_takes_no_more(self):
+        first = ganger("submit", "narrow", "x", broker=self.tight)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        second = ganger("submit", "narrow", "x", broker=self.tight)
+        self.assertEqual((second.returncode, second.stdout), (7, ""))
+        self.assertIn("[queue_full]", second.stderr)
+        shown = ganger("queue", "show", "narrow", "-o", "json", broker=self.tight)
+        self.assertEqual(json.loads(shown.stdout)["ready"], 1)
+
+    def test_unusable_settings_name_themselves_and_their_source(self):
+        public, none = self.public["server"], self.key("none")
+        for status, said, words, env in (
+            (78, "is set in GANGER_SERVER_KEY and no key file", (),
+             {"GANGER_SERVER_KEY": public}),
+            (64, "key is set and no key file of your own; name one in GANGER_KEY_FILE",
+             ("--server-key", public), {}),
+            (78, f"{none} cannot be read", (), {"GANGER_KEY_FILE": none}),
+            (64, f"{none} cannot be read", ("--key-file", none), {}),
+            (78, '"short" is not 40 characters', ("--key-file", self.key("submitter")),
+             {"GANGER_SERVER_KEY": "short"}),
+            (64, "public key is not known; set GANGER_SERVER_KEY",
+             ("--key-file", self.key("submitter")), {}),
+            (64, '"nonsense" has no port', ("--broker", "nonsense"), {}),
+        ):
+            run = ganger("submit", "q", "x", *words, env=env)
+            self.assertEqual((run.returncode, run.stdout), (status, ""), run.stderr)
+            self.assertIn(said, run.stderr)
+        self.assertEqual(ganger("tree", broker="nonsense").returncode, 78)
 
     def test_doctor_says_what_to_do(self):
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            run = ganger("doctor", "--broker",
-                         f"tcp://127.0.0.1:{held.getsockname()[1]}")
+        run = ganger("doctor", "--broker", self.free_endpoint())
         self.assertEqual(run.returncode, 5)
-        self.assertRegex(run.stdout, r"fail +reach")
-        self.assertIn("try:", run.stdout)
+        self.assertRegex(run.stdout, r"fail +reach .*connection refused.*; try: gangerd")
+        run = ganger("doctor", *self.as_who("stranger"), broker=self.closed)
+        self.assertEqual(run.returncode, 6)
+        self.assertRegex(run.stdout, r"fail +reach .*not accept this key; try: --key")
 
 
 class Jobs(unittest.TestCase):
