@@ -19,6 +19,7 @@ struct waiting {
     struct gg_ending *out;
     ganger_target target;
     bool done;
+    bool changed;       /* The connection came or went: say so now. */
     bool want_progress; /* The job is accepted; its progress is not yet asked for. */
     uint64_t progress_request;
     char reason[REASON_MAX]; /* The last one that was said. */
@@ -175,6 +176,15 @@ static void ask_progress(struct waiting *waiting)
                                                   on_progress, waiting);
 }
 
+static void on_state(void *ctx, bool connected, ganger_err why, const char *sentence)
+{
+    struct waiting *waiting = ctx;
+    (void)connected;
+    (void)why;
+    (void)sentence;
+    waiting->changed = true;
+}
+
 /* Run the asynchronous side until the end or the end of time. */
 static void loop(struct waiting *waiting)
 {
@@ -182,6 +192,7 @@ static void loop(struct waiting *waiting)
     ganger *broker = patience->call->broker;
     int64_t start = gg_mono_now().ms;
     int64_t look_at = start + NAME_AFTER_MS;
+    ganger_on_state(broker, on_state, waiting);
     while (!waiting->done) {
         int64_t now = gg_mono_now().ms;
         if (patience->timeout_ms >= 0 && now - start >= patience->timeout_ms) {
@@ -189,7 +200,9 @@ static void loop(struct waiting *waiting)
             break;
         }
         bool known = waiting->out->accepted || waiting->target.queue != NULL;
-        if (now >= look_at && known) {
+        bool said_once = waiting->reason[0] != '\0';
+        if (known && (now >= look_at || (waiting->changed && said_once))) {
+            waiting->changed = false;
             look(waiting);
             look_at = now + LOOK_EVERY_MS;
             continue;
@@ -205,6 +218,7 @@ static void loop(struct waiting *waiting)
             break;
         }
     }
+    ganger_on_state(broker, NULL, NULL);
     if (waiting->progress_request != 0) {
         ganger_forget(broker, waiting->progress_request);
     }

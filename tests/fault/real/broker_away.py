@@ -98,8 +98,7 @@ def judge_lines(scene, before):
         expect(said in (["disconnected", "connected"], ["session_lost", "connected"]),
                agent.name, "said", agent.lines[first:])
     lines = [line for line in scene.waits.lines if "does not answer" in line]
-    expect(len(lines) <= 1, "ganger wait said", scene.waits.lines)
-    expect(len(lines) == 1 or AWAY_S < 10, "ganger wait did not say it", scene.waits.lines)
+    expect(len(lines) == 1, "ganger wait said", scene.waits.lines)
 
 
 def judge_shares(shares):
