@@ -13,13 +13,13 @@ void gg_entry_release(struct gg_entry *entry)
     gg_blob_unref(&entry->output);
 }
 
-static size_t entry_bytes(const struct gg_entry *entry)
+static int64_t entry_bytes(const struct gg_entry *entry)
 {
-    return gg_blob_slice(entry->text).len + gg_blob_slice(entry->output).len;
+    return (int64_t)(gg_blob_slice(entry->text).len + gg_blob_slice(entry->output).len);
 }
 
 /* Make room for one more; false without memory. */
-static bool grow(struct gg_timeline **history_p, size_t *grown)
+static bool grow(struct gg_timeline **history_p, int64_t *grown)
 {
     struct gg_timeline *old = *history_p;
     uint16_t room = old == NULL ? FIRST_ROOM : (uint16_t)(old->room * 2);
@@ -31,27 +31,30 @@ static bool grow(struct gg_timeline **history_p, size_t *grown)
     }
     if (old == NULL) {
         *history = (struct gg_timeline){0};
+        *grown += (int64_t)sizeof *history;
     }
-    *grown += (size_t)(room - history->room) * sizeof history->entries[0];
+    *grown += (int64_t)((size_t)(room - history->room) * sizeof history->entries[0]);
     history->room = room;
     *history_p = history;
     return true;
 }
 
-/* Drop the oldest of the last entries. */
-static void drop_one(struct gg_timeline *history)
+/* Drop the oldest of the last entries; returns its bytes. */
+static int64_t drop_one(struct gg_timeline *history)
 {
+    int64_t bytes = entry_bytes(&history->entries[GG_HISTORY_FIRST]);
     gg_entry_release(&history->entries[GG_HISTORY_FIRST]);
     memmove(&history->entries[GG_HISTORY_FIRST],
             &history->entries[GG_HISTORY_FIRST + 1],
             (GG_HISTORY_LAST - 1) * sizeof history->entries[0]);
     history->count--;
     history->dropped++;
+    return bytes;
 }
 
-size_t gg_history_add(struct gg_timeline **history_p, const struct gg_entry *entry)
+int64_t gg_history_add(struct gg_timeline **history_p, const struct gg_entry *entry)
 {
-    size_t grown = entry_bytes(entry);
+    int64_t grown = entry_bytes(entry);
     if ((*history_p == NULL || (*history_p)->count == (*history_p)->room) &&
         (*history_p == NULL || (*history_p)->room < ENTRIES_MAX) &&
         !grow(history_p, &grown)) {
@@ -64,7 +67,7 @@ size_t gg_history_add(struct gg_timeline **history_p, const struct gg_entry *ent
     }
     struct gg_timeline *history = *history_p;
     if (history->count == ENTRIES_MAX) {
-        drop_one(history);
+        grown -= drop_one(history);
     }
     history->entries[history->count++] = *entry;
     return grown;

@@ -36,8 +36,9 @@ struct gg_timeline {
 };
 
 /* Append `entry`, taking over its references whatever happens. Returns the bytes by
- * which the history grew; without memory the entry is lost and counted as dropped. */
-size_t gg_history_add(struct gg_timeline **history_p, const struct gg_entry *entry);
+ * which the history grew: less than none when a larger entry fell out of it; without
+ * memory the entry is lost and counted as dropped. */
+int64_t gg_history_add(struct gg_timeline **history_p, const struct gg_entry *entry);
 
 /* Free *history_p and set it to NULL. Safe on NULL. */
 void gg_history_destroy(struct gg_timeline **history_p);

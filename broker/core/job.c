@@ -31,14 +31,6 @@ void gg_job_set_state(struct gg_job *job, enum gg_job_state next)
     job->state = (uint8_t)next;
 }
 
-struct gg_extra *gg_job_extra(struct gg_job *job)
-{
-    if (job->extra == NULL) {
-        job->extra = calloc(1, sizeof *job->extra);
-    }
-    return job->extra;
-}
-
 static void extra_free(struct gg_extra *extra)
 {
     if (extra == NULL) {

@@ -144,9 +144,6 @@ static inline bool gg_job_waits(const struct gg_job *job)
     return job->state >= GG_JOB_SCHEDULED && job->state <= GG_JOB_READY;
 }
 
-/* The job's extra part, made if it is not there; NULL without memory. */
-struct gg_extra *gg_job_extra(struct gg_job *job);
-
 /* Free what the job points to, its references excepted that others count. */
 void gg_job_release(struct gg_job *job);
 

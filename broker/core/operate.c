@@ -131,7 +131,7 @@ static void put_back(struct gg_core *core, struct gg_effects *fx, struct gg_job 
     job->expires = (struct gg_mono){INT64_MAX};
     job->finished_at = (struct gg_wall){0};
     if (job->extra != NULL) {
-        gg_blob_unref(&job->extra->error_text);
+        gg_job_text(core, job, &job->extra->error_text, (struct gg_slice){0}, 0);
     }
     gg_line_up(core, job, false);
     gg_persist(core, fx, job);

@@ -41,18 +41,10 @@ static void keep_reason(struct gg_core *core, struct gg_job *job,
 {
     job->exit_status = outcome->exit_status > 255 ? -1 : (int16_t)outcome->exit_status;
     job->signal = (uint8_t)outcome->signal;
-    if (outcome->text.len == 0) {
-        if (job->extra != NULL) {
-            gg_blob_unref(&job->extra->error_text);
-        }
-        return;
-    }
-    struct gg_extra *extra = gg_job_extra(job);
+    struct gg_extra *extra = outcome->text.len == 0 ? job->extra
+                                                    : gg_job_extra(core, job);
     if (extra != NULL) {
-        size_t before = gg_blob_slice(extra->error_text).len;
-        gg_text_replace(&extra->error_text, outcome->text, GG_TEXT_BYTES_MAX);
-        gg_charge(core, job,
-                  (int64_t)gg_blob_slice(extra->error_text).len - (int64_t)before);
+        gg_job_text(core, job, &extra->error_text, outcome->text, GG_TEXT_BYTES_MAX);
     }
 }
 
@@ -279,13 +271,10 @@ void gg_on_progress(struct gg_core *core, struct gg_effects *fx, struct gg_agent
         return;
     }
     job->progress_ppm = (uint32_t)progress->progress_ppm;
-    struct gg_extra *extra = gg_job_extra(job);
+    struct gg_extra *extra = gg_job_extra(core, job);
     if (extra != NULL) {
-        size_t before = gg_blob_slice(extra->progress_text).len;
-        gg_text_replace(&extra->progress_text, progress->progress_text,
-                        GG_TEXT_BYTES_MAX);
-        gg_charge(core, job,
-                  (int64_t)gg_blob_slice(extra->progress_text).len - (int64_t)before);
+        gg_job_text(core, job, &extra->progress_text, progress->progress_text,
+                    GG_TEXT_BYTES_MAX);
     }
     gg_watch_progress(core, fx, job);
 }
@@ -314,7 +303,7 @@ void gg_on_partial(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
                    const struct gg_partial *partial)
 {
     struct gg_job *job = running(core, agent, &partial->id, partial->fence);
-    struct gg_extra *extra = job == NULL ? NULL : gg_job_extra(job);
+    struct gg_extra *extra = job == NULL ? NULL : gg_job_extra(core, job);
     if (extra == NULL) {
         return;
     }
@@ -332,13 +321,11 @@ void gg_on_checkpoint(struct gg_core *core, struct gg_effects *fx,
                       struct gg_agent *agent, const struct gg_checkpoint *checkpoint)
 {
     struct gg_job *job = running(core, agent, &checkpoint->id, checkpoint->fence);
-    struct gg_extra *extra = job == NULL ? NULL : gg_job_extra(job);
+    struct gg_extra *extra = job == NULL ? NULL : gg_job_extra(core, job);
     if (extra == NULL) {
         return;
     }
-    size_t before = gg_blob_slice(extra->checkpoint).len;
-    gg_text_replace(&extra->checkpoint, checkpoint->data, GG_CHECKPOINT_BYTES_MAX);
-    gg_charge(core, job,
-              (int64_t)gg_blob_slice(extra->checkpoint).len - (int64_t)before);
+    gg_job_text(core, job, &extra->checkpoint, checkpoint->data,
+                GG_CHECKPOINT_BYTES_MAX);
     gg_persist(core, fx, job);
 }

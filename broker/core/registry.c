@@ -176,6 +176,25 @@ void gg_charge(struct gg_core *core, struct gg_job *job, int64_t bytes)
     core->memory_bytes += more;
 }
 
+struct gg_extra *gg_job_extra(struct gg_core *core, struct gg_job *job)
+{
+    if (job->extra == NULL) {
+        job->extra = calloc(1, sizeof *job->extra);
+        if (job->extra != NULL) {
+            gg_charge(core, job, (int64_t)sizeof *job->extra);
+        }
+    }
+    return job->extra;
+}
+
+void gg_job_text(struct gg_core *core, struct gg_job *job, struct gg_blob **blob_p,
+                 struct gg_slice text, size_t max)
+{
+    int64_t before = (int64_t)gg_blob_slice(*blob_p).len;
+    gg_text_replace(blob_p, text, max);
+    gg_charge(core, job, (int64_t)gg_blob_slice(*blob_p).len - before);
+}
+
 void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state)
 {
     if (job->state != GG_JOB_NONE) {

@@ -35,6 +35,13 @@ void gg_registry_drop_key(struct gg_core *core, struct gg_job *job);
 /* Account `bytes` more (or less) to the job, its queue, its realm and the core. */
 void gg_charge(struct gg_core *core, struct gg_job *job, int64_t bytes);
 
+/* The job's extra part, made and charged if it is not there; NULL without memory. */
+struct gg_extra *gg_job_extra(struct gg_core *core, struct gg_job *job);
+
+/* Replace a text of the job, as gg_text_replace() does, and charge the difference. */
+void gg_job_text(struct gg_core *core, struct gg_job *job, struct gg_blob **blob_p,
+                 struct gg_slice text, size_t max);
+
 /* Put the job into `state` and keep the counts of its queue and the core. Does not
  * touch lines, leases or timers. */
 void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state);

@@ -124,12 +124,13 @@ static void check_limits(const struct gg_core *core, const struct gg_queue *queu
 
 /* ---- a new job ---- */
 
-static bool copy_lists(struct gg_job *job, const struct gg_submit *submit)
+static bool copy_lists(struct gg_core *core, struct gg_job *job,
+                       const struct gg_submit *submit)
 {
     if (submit->tags.count == 0 && submit->backoff_list.count == 0) {
         return true;
     }
-    struct gg_extra *extra = gg_job_extra(job);
+    struct gg_extra *extra = gg_job_extra(core, job);
     if (extra == NULL) {
         return false;
     }
@@ -141,6 +142,7 @@ static bool copy_lists(struct gg_job *job, const struct gg_submit *submit)
             return false;
         }
         extra->tag_count++;
+        gg_charge(core, job, (int64_t)tag.len);
     }
     struct gg_list delays = submit->backoff_list;
     while (gg_list_next_num(&delays, &extra->backoff_list[extra->backoff_count])) {
@@ -149,7 +151,8 @@ static bool copy_lists(struct gg_job *job, const struct gg_submit *submit)
     return true;
 }
 
-static bool copy_bytes(struct gg_job *job, const struct gg_submit *submit)
+static bool copy_bytes(struct gg_core *core, struct gg_job *job,
+                       const struct gg_submit *submit)
 {
     if (submit->payload.len > 0) {
         job->payload = gg_blob_new(submit->payload);
@@ -163,7 +166,7 @@ static bool copy_bytes(struct gg_job *job, const struct gg_submit *submit)
             return false;
         }
     }
-    return copy_lists(job, submit);
+    return copy_lists(core, job, submit);
 }
 
 /* Unseeded, so that a stored digest means the same after a restart. */
@@ -217,7 +220,7 @@ static void create(struct gg_core *core, struct gg_queue *queue,
                    const struct gg_submit *submit, struct verdict *verdict)
 {
     struct gg_job *job = gg_registry_add(core, queue, &submit->id);
-    if (job == NULL || !copy_bytes(job, submit)) {
+    if (job == NULL || !copy_bytes(core, job, submit)) {
         if (job != NULL) {
             gg_registry_remove(core, job);
         }
@@ -227,9 +230,7 @@ static void create(struct gg_core *core, struct gg_queue *queue,
     set_times(core, job, submit);
     set_options(core, job, submit);
     job->payload_digest = digest(submit->payload);
-    gg_charge(core, job,
-              (int64_t)(submit->payload.len + submit->key.len +
-                        (job->extra == NULL ? 0 : sizeof *job->extra)));
+    gg_charge(core, job, (int64_t)(submit->payload.len + submit->key.len));
     gg_registry_hold_key(core, job);
     verdict->job = job;
 }

@@ -298,12 +298,13 @@ static void keep(struct gg_core *core, struct gg_job *job, struct gg_entry *entr
     }
     bool telling = entry->kind != GG_MOMENT_ACCEPTED && entry->error != 0;
     bool has = job->extra != NULL && job->extra->history != NULL;
-    struct gg_extra *extra = job->plain && !telling && !has ? NULL : gg_job_extra(job);
+    struct gg_extra *extra = job->plain && !telling && !has ? NULL
+                                                            : gg_job_extra(core, job);
     if (extra == NULL) {
         gg_entry_release(entry);
         return;
     }
-    size_t grown = 0;
+    int64_t grown = 0;
     if (job->plain && !has) {
         struct gg_entry accepted = {.at = job->submitted_at,
                                     .kind = GG_MOMENT_ACCEPTED,
@@ -312,7 +313,7 @@ static void keep(struct gg_core *core, struct gg_job *job, struct gg_entry *entr
         grown += gg_history_add(&extra->history, &accepted);
     }
     grown += gg_history_add(&extra->history, entry);
-    gg_charge(core, job, (int64_t)grown);
+    gg_charge(core, job, grown);
 }
 
 void gg_watch_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "broker/core/state.h"
 #include "tests/lib/stage.h"
 
 enum { ALICE, BOB, WORKER };
@@ -548,6 +549,30 @@ static void dead_letters_beyond_the_cap_push_out_the_oldest(void **state)
     assert_int_equal(stage_state(stage, ALICE, &ids[2]), GG_JOB_FAILED);
 }
 
+static void what_falls_out_of_a_history_costs_nothing_any_more(void **state)
+{
+    struct stage *stage = *state;
+    char output[1000];
+    memset(output, 'x', sizeof output);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    uint64_t bytes = 0;
+    for (int i = 0; i < 100; i++) {
+        const struct said *said = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0);
+        assert_non_null(said);
+        struct gg_outcome_info outcome;
+        gg_record_default(GG_RECORD_OUTCOME, &outcome);
+        outcome.id = said->command.as.assign.id;
+        outcome.fence = said->command.as.assign.fence;
+        outcome.kind = GG_OUTCOME_SNOOZED;
+        outcome.output = gg_slice_of(output, sizeof output);
+        stage_say(stage, WORKER, GG_CMD_OUTCOME, 0, &outcome);
+        bytes = i == 50 ? stage->core->memory_bytes : bytes;
+        stage_wait(stage, 0);
+    }
+    assert_true(stage->core->memory_bytes <= bytes + sizeof output);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -575,6 +600,7 @@ int main(void)
         TEST(failing_neighbour_costs_no_result),
         TEST(nothing_durable_is_said_before_its_record),
         TEST(dead_letters_beyond_the_cap_push_out_the_oldest),
+        TEST(what_falls_out_of_a_history_costs_nothing_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
