@@ -259,12 +259,14 @@ static void add_pool(struct gg_core *core, struct gg_agent *agent,
     subscribe_pool(core, pool);
 }
 
-/* Take the windows as stated; of pools not known yet also what they serve. */
+/* Take the windows as stated; of pools not known yet also what they serve. (Leases can
+ * be theirs already: an attempt taken back names the pool that runs it.) */
 static void take_pools(struct gg_core *core, struct gg_agent *agent,
                        struct gg_list pools)
 {
     struct gg_pool_info info;
     struct gg_fault fault;
+    uint8_t known = agent->pool_count;
     while (gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault)) {
         struct gg_pool *pool = find_pool(agent, info.pool);
         if (pool == NULL) {
@@ -273,10 +275,12 @@ static void take_pools(struct gg_core *core, struct gg_agent *agent,
             pool->slots = (uint32_t)info.slots;
         }
     }
+    if (agent->pool_count != known) {
+        gg_leases_count_pools(agent);
+    }
 }
 
-static void dispatch_all(struct gg_core *core, struct gg_effects *fx,
-                         struct gg_agent *agent)
+void gg_agent_feed(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
 {
     for (uint8_t i = 0; i < agent->pool_count; i++) {
         gg_dispatch_pool(core, fx, agent->pools[i]);
@@ -316,15 +320,16 @@ static void arm(struct gg_core *core, struct gg_agent *agent)
     }
 }
 
-void gg_agent_heard(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
+bool gg_agent_heard(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
 {
     agent->last_seen = core->now.mono; /* The timer finds out when it is due. */
-    if (agent->suspect) {
-        agent->suspect = false;
-        event(core, fx, agent, GG_MOMENT_WORKER_UP);
-        arm(core, agent);
-        dispatch_all(core, fx, agent);
+    if (!agent->suspect) {
+        return false;
     }
+    agent->suspect = false;
+    event(core, fx, agent, GG_MOMENT_WORKER_UP);
+    arm(core, agent);
+    return true;
 }
 
 void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
@@ -333,7 +338,7 @@ void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
     gg_leases_renew(core, agent, heartbeat->held);
     agent->draining = heartbeat->draining;
     take_pools(core, agent, heartbeat->pools);
-    dispatch_all(core, fx, agent);
+    gg_agent_feed(core, fx, agent);
 }
 
 void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,
@@ -367,7 +372,8 @@ static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
                         now)) {
         gg_leases_end_all(core, fx, agent, GG_LEASE_LOST);
     }
-    if (gg_mono_reached(gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS), now)) {
+    if (gg_list_empty(&agent->leases) &&
+        gg_mono_reached(gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS), now)) {
         forget(core, agent);
         return;
     }
@@ -488,8 +494,7 @@ void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     gg_say_welcome(core, fx, peer);
     gg_leases_settle(core, fx, agent, hello->held);
     take_pools(core, agent, hello->pools);
-    gg_leases_count_pools(agent);
     arm(core, agent);
     event(core, fx, agent, GG_MOMENT_WORKER_UP);
-    dispatch_all(core, fx, agent);
+    gg_agent_feed(core, fx, agent);
 }

@@ -23,9 +23,13 @@ void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
 void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
                         struct gg_agent *agent, const struct gg_heartbeat *heartbeat);
 
-/* Anything came from the agent. */
-void gg_agent_heard(struct gg_core *core, struct gg_effects *fx,
+/* Anything came from the agent. True: it had been silent, and can be given work again:
+ * call gg_agent_feed() once what it says has been dealt with. */
+bool gg_agent_heard(struct gg_core *core, struct gg_effects *fx,
                     struct gg_agent *agent);
+
+/* Give work to all its pools that have credit. */
+void gg_agent_feed(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent);
 
 /* The agent's session is over; with `bye` it said that it has nothing in hand. */
 void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,

@@ -419,25 +419,32 @@ static bool may_say(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     return true;
 }
 
-static void on_command(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
-                       const struct gg_command *command)
+static void route(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                  const struct gg_session *session, const struct gg_command *command)
 {
-    struct gg_session *session = gg_session_of(core, peer);
-    if (session == NULL) {
-        return; /* The shell has been told so already. */
-    }
-    if (session->agent != NULL) {
-        gg_agent_heard(core, fx, session->agent);
-    }
-    if (!may_say(core, fx, peer, session, command)) {
-        return;
-    }
     if (command->code == GG_CMD_HEARTBEAT) {
         on_heartbeat(core, fx, peer, session, command);
     } else if (session->agent != NULL) {
         on_agent(core, fx, peer, session->agent, command);
     } else {
         on_client(core, fx, peer, command);
+    }
+}
+
+static void on_command(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                       const struct gg_command *command)
+{
+    const struct gg_session *session = gg_session_of(core, peer);
+    if (session == NULL) {
+        return; /* The shell has been told so already. */
+    }
+    struct gg_agent *agent = session->agent;
+    bool back = agent != NULL && gg_agent_heard(core, fx, agent);
+    if (may_say(core, fx, peer, session, command)) {
+        route(core, fx, peer, session, command);
+    }
+    if (back) {
+        gg_agent_feed(core, fx, agent); /* Only now: it may have said "less". */
     }
 }
 

@@ -230,6 +230,20 @@ void gg_dispatch_pool(struct gg_core *core, struct gg_effects *fx, struct gg_poo
     }
 }
 
+void gg_dispatch_freed(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_agent *agent, struct gg_pool *pool)
+{
+    if (pool != NULL) {
+        gg_dispatch_pool(core, fx, pool);
+    }
+    /* Where the agent's own window was full, its other pools have credit again too. */
+    if (agent->busy + 1 == core->bounds.assign_window_max) {
+        for (uint8_t i = 0; i < agent->pool_count; i++) {
+            gg_dispatch_pool(core, fx, agent->pools[i]);
+        }
+    }
+}
+
 void gg_line_up(struct gg_core *core, struct gg_job *job, bool front)
 {
     gg_move(core, job, GG_JOB_READY);
@@ -296,7 +310,8 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
                  &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
                                     .error = why == GG_LEASE_LOST ? GG_ERR_LEASE_LOST
                                                                   : GG_ERR_WITHDRAWN});
-    (void)gg_lease_release(job);
+    struct gg_agent *agent = job->agent;
+    struct gg_pool *pool = gg_lease_release(job);
     core->stat[GG_STAT_LEASES_LOST]++;
     if (job->cancelling) {
         gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
@@ -310,6 +325,7 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         job->lost = true;
         gg_make_ready(core, fx, job, true);
     }
+    gg_dispatch_freed(core, fx, agent, pool);
     gg_settles_check(core, fx);
 }
 

@@ -24,6 +24,11 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
 void gg_dispatch_pool(struct gg_core *core, struct gg_effects *fx,
                       struct gg_pool *pool);
 
+/* A lease has been released: give the credit that it left behind to others. `pool` may
+ * be NULL. */
+void gg_dispatch_freed(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_agent *agent, struct gg_pool *pool);
+
 /* When dispatch had stopped for want of memory and there is room again: go on. */
 void gg_dispatch_again(struct gg_core *core, struct gg_effects *fx);
 
@@ -38,7 +43,7 @@ void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
                    bool front);
 
 /* Take the lease of a RUNNING job away; its pool gets its credit back, but no new work
- * yet: call gg_dispatch_pool() on the result, which may be NULL. */
+ * yet: call gg_dispatch_freed() with the result, which may be NULL. */
 struct gg_pool *gg_lease_release(struct gg_job *job);
 
 /* The lease of a RUNNING job is over without an outcome: what becomes of the job. */

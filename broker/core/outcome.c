@@ -200,9 +200,7 @@ static void take(struct gg_core *core, struct gg_effects *fx, struct gg_agent *a
     struct gg_pool *pool = gg_lease_release(job);
     apply(core, fx, job, outcome);
     confirm(core, fx, agent, outcome, GG_OK, job->seq);
-    if (pool != NULL) {
-        gg_dispatch_pool(core, fx, pool);
-    }
+    gg_dispatch_freed(core, fx, agent, pool);
     gg_settles_check(core, fx);
 }
 

@@ -464,6 +464,35 @@ static void at_most_once_that_runs_at_goodbye_is_never_started_again(void **stat
     assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_FAILED);
 }
 
+static void silent_agent_that_comes_back_with_less_gets_less(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 4);
+    stage_wait(stage, 4000);
+    (void)submit_to(stage, "reports");
+    struct gg_heartbeat heartbeat = {.draining = true};
+
+    stage_say(stage, W1, GG_CMD_HEARTBEAT, 0, &heartbeat);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+}
+
+static void pool_that_lost_a_lease_gets_work_at_once(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 1);
+    (void)submit_to(stage, "reports");
+    struct gg_assign old = assigned_to(stage, W1);
+    for (int i = 0; i < 14; i++) { /* Heard, but it does not list the lease. */
+        stage_wait(stage, 1000);
+        stage_heartbeat(stage, W1, NULL, 0);
+    }
+
+    stage_wait(stage, 1000);
+
+    assert_true(assigned_to(stage, W1).fence > old.fence);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -494,6 +523,8 @@ int main(void)
         TEST(outcome_still_to_be_confirmed_counts_once_in_a_new_session),
         TEST(at_most_once_that_was_stopped_to_drain_is_never_started_again),
         TEST(at_most_once_that_runs_at_goodbye_is_never_started_again),
+        TEST(silent_agent_that_comes_back_with_less_gets_less),
+        TEST(pool_that_lost_a_lease_gets_work_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
