@@ -314,7 +314,9 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         effect->peer = peer;
         effect->after = job->seq;
         effect->patient = view->brief; /* The asker waits for the end. */
-        effect->token = view->receipt == 0 ? 0 : gg_job_token(job, view->receipt);
+        effect->token = view->receipt == 0
+                            ? 0
+                            : gg_token(job->index, job->generation, view->receipt);
         gg_command_write(&fx->arena, GG_CMD_JOB, request, &info, &attachment);
         if (attachment.data != NULL) {
             effect->attachment = gg_blob_ref(job->result);

@@ -8,13 +8,34 @@
 
 #include "broker/core/state.h"
 
-/* What a receipt is for; in the two lowest bits of a token. */
-enum gg_receipt { GG_RECEIPT_ACCEPTED = 1, GG_RECEIPT_FINAL = 2, GG_RECEIPT_EVENT = 3 };
+/* What a receipt is for; in the three lowest bits of a token. Only the sender of a job's
+ * id will send it again, so only his receipt lets the id be forgotten: not that of
+ * another who waits for the job, or met it under its key. */
+enum gg_receipt {
+    GG_RECEIPT_NONE = 0,
+    GG_RECEIPT_ACCEPTED = 1, /* The sender of the id has an answer. */
+    GG_RECEIPT_FINAL = 2,    /* Somebody has the final answer. */
+    GG_RECEIPT_BOTH = 3,     /* The sender of the id has the final answer. */
+    GG_RECEIPT_EVENT = 4,
+};
 
-static inline uint64_t gg_job_token(const struct gg_job *job, enum gg_receipt kind)
+enum { GG_RECEIPT_BITS = 3, GG_RECEIPT_MASK = 7, GG_GENERATION_MASK = 0x1fffffff };
+
+/* A token names a place in a table (of jobs, of subscriptions) and the `generation` of
+ * what stands there: what comes for its predecessor is known as such. */
+static inline uint64_t gg_token(uint32_t index, uint32_t generation,
+                                enum gg_receipt kind)
 {
-    return (uint64_t)job->index << 32 |
-           ((uint64_t)(job->generation & 0x3fffffff) << 2) | (uint64_t)kind;
+    return (uint64_t)index << 32 |
+           (uint64_t)(generation & GG_GENERATION_MASK) << GG_RECEIPT_BITS |
+           (uint64_t)kind;
+}
+
+/* Is `generation` the one that the token was made for? */
+static inline bool gg_token_fits(uint64_t token, uint32_t generation)
+{
+    return (token >> GG_RECEIPT_BITS & GG_GENERATION_MASK) ==
+           (generation & GG_GENERATION_MASK);
 }
 
 /* Send one command of a session. */

@@ -451,18 +451,20 @@ static void on_command(struct gg_core *core, struct gg_effects *fx, uint32_t pee
 static void on_receipt(struct gg_core *core, struct gg_effects *fx, uint64_t token)
 {
     uint32_t index = (uint32_t)(token >> 32);
-    if ((token & 3) == GG_RECEIPT_EVENT) {
-        gg_on_event_receipt(core, index);
+    enum gg_receipt kind = (enum gg_receipt)(token & GG_RECEIPT_MASK);
+    if (kind == GG_RECEIPT_EVENT) {
+        gg_on_event_receipt(core, index, token);
         return;
     }
     struct gg_job *job = gg_registry_at(core, index);
-    if (job == NULL || (job->generation & 0x3fffffff) != (token >> 2 & 0x3fffffff)) {
+    if (job == NULL || !gg_token_fits(token, job->generation)) {
         return; /* The job it was about is gone. */
     }
-    if ((token & 3) == GG_RECEIPT_FINAL) {
-        gg_on_final_receipt(core, fx, job);
-    } else {
+    if (kind != GG_RECEIPT_FINAL) {
         gg_on_accept_receipt(core, job);
+    }
+    if (kind != GG_RECEIPT_ACCEPTED) {
+        gg_on_final_receipt(core, fx, job);
     }
 }
 

@@ -97,9 +97,10 @@ static void tell_waiters(struct gg_core *core, struct gg_effects *fx,
     struct gg_link *first;
     while (*budget > 0 && (first = gg_list_first(&job->waiters)) != NULL) {
         struct gg_waiter *waiter = GG_CONTAINER(first, struct gg_waiter, of_job);
-        gg_say_job(
-            core, fx, waiter->peer, waiter->request, job,
-            &(struct gg_job_view){.with_result = true, .receipt = GG_RECEIPT_FINAL});
+        struct gg_job_view view = {.with_result = true,
+                                   .receipt = waiter->is_sender ? GG_RECEIPT_BOTH
+                                                                : GG_RECEIPT_FINAL};
+        gg_say_job(core, fx, waiter->peer, waiter->request, job, &view);
         gg_waiter_free(core, waiter);
         (*budget)--;
     }
@@ -261,8 +262,6 @@ void gg_on_accept_receipt(struct gg_core *core, struct gg_job *job)
 void gg_on_final_receipt(struct gg_core *core, struct gg_effects *fx,
                          struct gg_job *job)
 {
-    job->delivered = true;
-    job->answer_acked = true;
     if (job->state == GG_JOB_SUCCEEDED && job->until_delivered && !job->answering) {
         gg_evict(core, fx, job);
     }

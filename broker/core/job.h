@@ -80,7 +80,6 @@ struct gg_job {
     bool key_held;        /* It stands in the key table. */
     bool plain;           /* No key, default retention: no history unless it fails. */
     bool until_delivered; /* A success goes as soon as a waiter has got it. */
-    bool delivered;       /* A waiter has got the final answer. */
     bool answer_acked;    /* The submitter has acknowledged the accepted answer. */
     bool started;         /* The agent reported the newest attempt as started. */
     bool cancelling;      /* RUNNING: told to stop; ends as CANCELLED. */

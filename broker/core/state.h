@@ -121,6 +121,7 @@ struct gg_waiter {
     struct gg_job *job;
     uint32_t peer;
     uint64_t request;
+    bool is_sender; /* Of the job's id: only he will send it again. */
     bool want_progress;
     bool want_partial;
     struct gg_heap_node timer; /* Of a wait with a timeout. */
@@ -129,6 +130,7 @@ struct gg_waiter {
 /* Someone watches events. */
 struct gg_subscription {
     bool used;
+    uint32_t generation; /* Of this place in the table. */
     uint32_t peer;
     uint64_t request;
     struct gg_name realm;

@@ -337,6 +337,18 @@ static void note_meeting(struct gg_core *core, struct gg_effects *fx,
     }
 }
 
+/* What the receipt of the first answer means. None is needed where a second answer
+ * follows to the sender of the id: its receipt will do. */
+static enum gg_receipt receipt_for(const struct verdict *verdict,
+                                   const struct gg_submit *submit, bool ended)
+{
+    if (ended && submit->wait) {
+        return verdict->met_key ? GG_RECEIPT_FINAL : GG_RECEIPT_BOTH;
+    }
+    bool sender = !verdict->met_key && (verdict->met_id || !submit->wait);
+    return sender ? GG_RECEIPT_ACCEPTED : GG_RECEIPT_NONE;
+}
+
 void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                   uint64_t request, const struct gg_submit *submit)
 {
@@ -355,7 +367,7 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         gg_dispatch_queue(core, fx, job->queue); /* First to who can begin on it. */
     }
     bool ended = !gg_job_waits(job) && job->state != GG_JOB_RUNNING;
-    struct gg_waiter *waiter;
+    struct gg_waiter *waiter = NULL;
     enum gg_err err = !submit->wait || ended
                           ? GG_OK
                           : gg_waiter_add(core, peer, request, job, 0, &waiter);
@@ -363,19 +375,16 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         gg_refuse(
             core, fx, peer, request, err,
             "the job is accepted, but as many wait for it as may: ask again later");
-    } else {
-        struct gg_job_view view = {
-            .existing = verdict.met_key,
-            .brief = submit->wait &&
-                     !met, /* The receipt of the final answer will do. */
-            .with_result = met && ended,
-        };
-        if (!view.brief) {
-            view.receipt = ended && submit->wait ? GG_RECEIPT_FINAL
-                                                 : GG_RECEIPT_ACCEPTED;
-        }
-        gg_say_job(core, fx, peer, request, job, &view);
+        return;
     }
+    if (waiter != NULL) {
+        waiter->is_sender = !verdict.met_key;
+    }
+    gg_say_job(core, fx, peer, request, job,
+               &(struct gg_job_view){.existing = verdict.met_key,
+                                     .brief = submit->wait && !met,
+                                     .with_result = met && ended,
+                                     .receipt = receipt_for(&verdict, submit, ended)});
 }
 
 /* ---- many at once ---- */

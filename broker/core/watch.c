@@ -110,6 +110,7 @@ enum gg_err gg_subscribe(struct gg_core *core, uint32_t peer, uint64_t request,
             continue;
         }
         *sub = (struct gg_subscription){.used = true,
+                                        .generation = sub->generation + 1,
                                         .peer = peer,
                                         .request = request,
                                         .id = wanted->id,
@@ -135,11 +136,14 @@ bool gg_unsubscribe(struct gg_core *core, uint32_t peer, uint64_t request)
     return false;
 }
 
-void gg_on_event_receipt(struct gg_core *core, uint32_t index)
+void gg_on_event_receipt(struct gg_core *core, uint32_t index, uint64_t token)
 {
-    if (index < core->bounds.subscriptions_max &&
-        core->subscriptions[index].unacked > 0) {
-        core->subscriptions[index].unacked--;
+    if (index >= core->bounds.subscriptions_max) {
+        return;
+    }
+    struct gg_subscription *sub = &core->subscriptions[index];
+    if (gg_token_fits(token, sub->generation) && sub->unacked > 0) {
+        sub->unacked--;
     }
 }
 
@@ -190,7 +194,7 @@ static void send_event(struct gg_core *core, struct gg_effects *fx, uint32_t ind
         .moments = {.raw = gg_buf_slice(&list), .count = count}};
     sub->unacked++;
     gg_say_event(fx, sub->peer, sub->request, &event, after,
-                 (uint64_t)index << 32 | GG_RECEIPT_EVENT);
+                 gg_token(index, sub->generation, GG_RECEIPT_EVENT));
     gg_buf_fini(&list);
 }
 

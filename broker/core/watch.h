@@ -49,7 +49,7 @@ GG_MUST_USE enum gg_err gg_subscribe(struct gg_core *core, uint32_t peer,
 bool gg_unsubscribe(struct gg_core *core, uint32_t peer, uint64_t request);
 
 /* The receipt of an event came: the subscriber keeps up. */
-void gg_on_event_receipt(struct gg_core *core, uint32_t index);
+void gg_on_event_receipt(struct gg_core *core, uint32_t index, uint64_t token);
 
 /* Everything the session waited for or watched is dropped. */
 void gg_watch_close(struct gg_core *core, uint32_t peer);

@@ -573,6 +573,54 @@ static void what_falls_out_of_a_history_costs_nothing_any_more(void **state)
     assert_true(stage->core->memory_bytes <= bytes + sizeof output);
 }
 
+static void receipt_of_another_does_not_let_the_id_be_forgotten(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.key = gg_slice_text("monday");
+    submit.keep_ms = 0;
+    submit.wait = true;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit); /* Never hears it. */
+    const struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                        ->command.as.assign;
+    struct gg_submit other = submit;
+    other.id = stage_submission(stage, "reports").id;
+    (void)stage_submit(stage, BOB, 1, &other);
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+    const struct said *final = stage_heard(stage, BOB, GG_CMD_JOB, 0);
+    assert_non_null(final);
+    stage_receipt(stage, final->effect.token);
+
+    stage_client(stage, ALICE);
+    struct gg_id again = stage_submit(stage, ALICE, 1, &submit);
+
+    assert_true(gg_id_equal(&again, &id));
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+}
+
+static void receipt_of_an_older_subscription_is_known_as_such(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_events events;
+    gg_record_default(GG_RECORD_EVENTS, &events);
+    stage_say(stage, BOB, GG_CMD_SUBSCRIBE, 7, &events);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    const struct said *said = stage_heard(stage, BOB, GG_CMD_EVENT, 0);
+    assert_non_null(said);
+    uint64_t old = said->effect.token;
+    struct gg_unsubscribe end = {.request = 7};
+    stage_say(stage, BOB, GG_CMD_UNSUBSCRIBE, 8, &end);
+    stage_say(stage, BOB, GG_CMD_SUBSCRIBE, 9, &events);
+    submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    uint32_t unacked = stage->core->subscriptions[0].unacked;
+
+    stage_receipt(stage, old);
+
+    assert_int_equal(stage->core->subscriptions[0].unacked, unacked);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -601,6 +649,8 @@ int main(void)
         TEST(nothing_durable_is_said_before_its_record),
         TEST(dead_letters_beyond_the_cap_push_out_the_oldest),
         TEST(what_falls_out_of_a_history_costs_nothing_any_more),
+        TEST(receipt_of_another_does_not_let_the_id_be_forgotten),
+        TEST(receipt_of_an_older_subscription_is_known_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
