@@ -100,8 +100,7 @@ void gg_agents_fini(struct gg_core *core)
     size_t place = 0;
     struct gg_agent *agent;
     while ((agent = gg_map_next(&core->agents, &place)) != NULL) {
-        free_pools(agent);
-        agent->refs = 1; /* The jobs that named it are gone already. */
+        GG_ASSERT(agent->refs == 1); /* The jobs that named it are gone already. */
         gg_agent_unref(&agent);
     }
     gg_map_fini(&core->agents);

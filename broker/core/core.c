@@ -79,8 +79,8 @@ void gg_core_destroy(struct gg_core **core_p)
     }
     free_sessions(core);
     gg_operate_fini(core);
-    gg_agents_fini(core);
     gg_registry_fini(core);
+    gg_agents_fini(core);
     gg_queues_fini(core);
     gg_heap_fini(&core->mono);
     gg_heap_fini(&core->dates);

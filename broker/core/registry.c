@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "broker/core/agent.h"
 #include "broker/core/timers.h"
 #include "common/assert.h"
 
@@ -213,6 +214,7 @@ void gg_registry_fini(struct gg_core *core)
     for (uint32_t i = 0; i < gg_registry_room(core); i++) {
         struct gg_job *job = slot(core, i);
         if (job->state != GG_JOB_NONE) {
+            gg_agent_unref(&job->agent);
             gg_job_release(job);
         }
     }

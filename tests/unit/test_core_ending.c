@@ -621,6 +621,22 @@ static void receipt_of_an_older_subscription_is_known_as_such(void **state)
     assert_int_equal(stage->core->subscriptions[0].unacked, unacked);
 }
 
+static void agent_that_was_forgotten_is_freed_with_the_last_job(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    const struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                        ->command.as.assign;
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_REJECTED, "no");
+    stage_close(stage, WORKER, true);
+
+    stage_wait(stage, 100000);
+
+    assert_int_equal(gg_map_count(&stage->core->agents), 0);
+    assert_int_equal(stage->core->count[GG_JOB_FAILED], 1); /* It names the agent. */
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -651,6 +667,7 @@ int main(void)
         TEST(what_falls_out_of_a_history_costs_nothing_any_more),
         TEST(receipt_of_another_does_not_let_the_id_be_forgotten),
         TEST(receipt_of_an_older_subscription_is_known_as_such),
+        TEST(agent_that_was_forgotten_is_freed_with_the_last_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
