@@ -58,7 +58,7 @@
     X(GG_ERR_SYSTEM,             39, "system",                70, "the system refused a call") \
     X(GG_ERR_CONFIG,             40, "config",                78, "the configuration is not usable") \
     X(GG_ERR_CONNECTION_REFUSED, 41, "connection_refused",     5, "nothing listens there") \
-    X(GG_ERR_NOT_GANGER,         42, "not_ganger",             5, "what answers there is not a Ganger broker") \
+    X(GG_ERR_NOT_GANGER,         42, "not_ganger",             5, "what answers there is not a Ganger broker, or it hangs") \
     X(GG_ERR_KEY_REFUSED,        43, "key_refused",            6, "the broker does not accept this key") \
     X(GG_ERR_NO_HOST,            44, "no_host",                5, "the host name cannot be resolved") \
     X(GG_ERR_RESULT_GONE,        45, "result_gone",            2, "the job has ended and its result is no longer kept") \

@@ -81,9 +81,9 @@ void gg_outbox_say(struct gg_outbox *box, struct gg_peer *peer,
 /* Everything up to record `durable` is safe: let out what waited for it. */
 void gg_outbox_release(struct gg_outbox *box, uint64_t durable);
 
-/* Send what has gathered, each peer's open message included. Peers for whom only patient
- * commands have gathered are left out unless `patient_too`: whoever sleeps next flushes
- * those, so that they wait for company, never for time. */
+/* Send what has gathered, each peer's open message included. Peers for whom only
+ * patient commands have gathered are left out unless `patient_too`: whoever sleeps next
+ * flushes those, so that they wait for company, never for time. */
 void gg_outbox_flush(struct gg_outbox *box, bool patient_too);
 
 /* The session cannot go on: nothing more is sent in it, and the shell closes it at the

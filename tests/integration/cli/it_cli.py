@@ -205,7 +205,7 @@ class Faults(unittest.TestCase):
     CAUSES = {
         "wrong host": "the host name cannot be resolved",
         "closed port": "connection refused",
-        "not ganger": "what answers there is not a Ganger broker",
+        "not ganger": "what answers there is not a Ganger broker, or it hangs",
         "wrong key": "the broker does not accept this key",
         "no worker": "no worker serves queue nobody",
         "no key": "takes only connections with a key, and no key file is set",
