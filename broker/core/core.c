@@ -39,6 +39,7 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     core->bounds = *bounds;
     core->about = *about;
     core->epoch = epoch;
+    core->fence_epoch = epoch;
     core->seed = seed;
     core->rng.state = seed;
     core->now = about->started;

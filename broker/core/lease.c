@@ -46,15 +46,16 @@ void gg_leases_count_pools(struct gg_agent *agent)
 /* ---- giving work ---- */
 
 /* The next fence: larger than every one before, also of earlier epochs. When the
- * counter runs over, the next epoch is taken: at a million leases a second that is one
- * in 16 s, while epochs are as far apart as two starts of a broker. */
+ * counter runs over, the fences take the next epoch (the broker's own stays): at a
+ * million leases a second that is one in 16 s, while epochs are as far apart as two
+ * starts of a broker. */
 static uint64_t next_fence(struct gg_core *core)
 {
     if (++core->fence_count >> GG_FENCE_SHIFT != 0) {
-        core->epoch++;
+        core->fence_epoch++;
         core->fence_count = 1;
     }
-    return core->epoch << GG_FENCE_SHIFT | core->fence_count;
+    return core->fence_epoch << GG_FENCE_SHIFT | core->fence_count;
 }
 
 /* Put the job among the agent's leases, which rise by fence. A new lease goes last. */

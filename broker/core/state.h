@@ -172,7 +172,8 @@ struct gg_sweep {
 struct gg_core {
     struct gg_bounds bounds;
     struct gg_core_about about;
-    uint64_t epoch;
+    uint64_t epoch;       /* Of this broker. */
+    uint64_t fence_epoch; /* Of the fences given now: it may have run ahead. */
     uint64_t seed;
     struct gg_rng rng;
     struct gg_now now;
@@ -239,7 +240,7 @@ struct gg_core {
     X(STALE,       "outcomes_stale_total",     "outcomes refused because a newer attempt exists or the job has ended") \
     X(EVICTED,     "jobs_evicted_total",       "jobs whose retention ended") \
     X(DEAD_CAPPED, "dead_letters_capped_total", "failed jobs dropped because the dead-letter list was full") \
-    X(STALLS,      "stalls_total",             "times the broker itself was late and judged nobody")
+    X(STALLS,      "clocks_restarted_total",  "times the broker itself was late and started all clocks anew")
 /* clang-format on */
 
 enum gg_stat_id {

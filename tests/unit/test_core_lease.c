@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "broker/core/state.h"
 #include "tests/lib/stage.h"
 
 enum { ALICE, W1, W2, W3 };
@@ -493,6 +494,27 @@ static void pool_that_lost_a_lease_gets_work_at_once(void **state)
     assert_true(assigned_to(stage, W1).fence > old.fence);
 }
 
+static void fences_that_run_over_do_not_make_the_broker_a_younger_one(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, W1, "w1", "reports", 2);
+    (void)submit_to(stage, "reports");
+    uint64_t before = assigned_to(stage, W1).fence;
+    stage->core->fence_count = (UINT64_C(1) << GG_FENCE_SHIFT) - 1;
+
+    (void)submit_to(stage, "reports");
+
+    assert_true(assigned_to(stage, W1).fence > before);
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = stage_submission(stage, "reports").id; /* Evicted, or never known. */
+    target.epoch = 1000;
+    stage_say(stage, ALICE, GG_CMD_GET, 5, &target);
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_ERROR, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.error.error, GG_ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -525,6 +547,7 @@ int main(void)
         TEST(at_most_once_that_runs_at_goodbye_is_never_started_again),
         TEST(silent_agent_that_comes_back_with_less_gets_less),
         TEST(pool_that_lost_a_lease_gets_work_at_once),
+        TEST(fences_that_run_over_do_not_make_the_broker_a_younger_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
