@@ -33,6 +33,9 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct verdict *verdict
 
 /* ---- checks ---- */
 
+/* The end of the year 9999: dates as text end there, and sums of times stay small. */
+static const uint64_t run_at_max = UINT64_C(253402300799999);
+
 static bool lists_fit(const struct gg_submit *submit)
 {
     struct gg_list tags = submit->tags;
@@ -82,6 +85,8 @@ static void check_fields(const struct gg_core *core, const struct gg_submit *sub
         refuse(
             verdict, GG_ERR_BAD_FIELD,
             "tags must be names, and a back-off list needs delays of at most a year");
+    } else if (submit->run_at > run_at_max) {
+        refuse(verdict, GG_ERR_BAD_FIELD, "run_at: it lies beyond the year 9999");
     } else if (submit->durability == GG_DURABILITY_FSYNC && !core->bounds.durable) {
         refuse(verdict, GG_ERR_NOT_DURABLE,
                "durability fsync was asked for; this broker keeps jobs in memory only");
@@ -95,12 +100,23 @@ static uint64_t cost_of(const struct gg_submit *submit)
     return sizeof(struct gg_job) + submit->payload.len + submit->key.len;
 }
 
+/* Jobs that wait in the queue, those of a submission under way included, which have no
+ * state yet. */
+static uint64_t waiting_in(const struct gg_queue *queue)
+{
+    uint64_t waiting = queue->jobs;
+    for (int state = GG_JOB_RUNNING; state < GG_JOB_STATE_COUNT; state++) {
+        waiting -= queue->count[state];
+    }
+    return waiting;
+}
+
 static void check_limits(const struct gg_core *core, const struct gg_queue *queue,
                          const struct gg_submit *submit, struct verdict *verdict)
 {
     const struct gg_bounds *bounds = &core->bounds;
     uint64_t cost = cost_of(submit);
-    uint64_t waiting = queue->count[GG_JOB_READY] + queue->count[GG_JOB_SCHEDULED];
+    uint64_t waiting = waiting_in(queue);
     if (core->jobs >= bounds->jobs_max) {
         refuse(verdict, GG_ERR_BUSY, "%llu jobs are known, as many as may be",
                (unsigned long long)core->jobs);

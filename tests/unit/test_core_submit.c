@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "broker/core/state.h"
 #include "tests/lib/stage.h"
 
 enum { ALICE, BOB, WORKER };
@@ -306,6 +307,40 @@ static void closing_broker_refuses_new_work(void **state)
     assert_int_equal(error_said_to(stage, ALICE), GG_ERR_CLOSING);
 }
 
+static void date_beyond_all_calendars_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.run_at = UINT64_C(1) << 63;
+
+    (void)stage_submit(stage, ALICE, 1, &submit);
+
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_ERROR, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.error.error, GG_ERR_BAD_FIELD);
+}
+
+static void many_that_do_not_all_fit_are_refused_whole(void **state)
+{
+    struct stage *stage = *state;
+    stage->core->bounds.queue_jobs_max = 2;
+    struct gg_buf list;
+    gg_buf_init(&list, 65536);
+    for (int i = 0; i < 3; i++) {
+        struct gg_submit submit = stage_submission(stage, "reports");
+        gg_record_write(&list, GG_RECORD_SUBMIT, &submit, NULL);
+    }
+    struct gg_submit_many many = {.jobs = {.raw = gg_buf_slice(&list), .count = 3}};
+
+    stage_say(stage, ALICE, GG_CMD_SUBMIT_MANY, 9, &many);
+
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_ERROR, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.error.error, GG_ERR_QUEUE_FULL);
+    assert_int_equal(stage->core->jobs, 0);
+    gg_buf_fini(&list);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -327,6 +362,8 @@ int main(void)
         TEST(one_bad_job_refuses_all_of_many),
         TEST(full_queue_refuses_by_name_and_says_when_to_try_again),
         TEST(closing_broker_refuses_new_work),
+        TEST(date_beyond_all_calendars_is_refused),
+        TEST(many_that_do_not_all_fit_are_refused_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
