@@ -478,7 +478,9 @@ static void on_job_due(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     case GG_JOB_BLOCKED:
     case GG_JOB_READY:
         if (gg_mono_reached(job->expires, core->now.mono)) {
+            struct gg_queue *queue = job->queue;
             gg_end_waiting(core, fx, job, GG_JOB_EXPIRED, GG_ERR_EXPIRED);
+            gg_dispatch_queue(core, fx, queue);
         } else {
             gg_line_up(core, job, false);
             gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_READY});

@@ -176,11 +176,27 @@ static struct gg_pool *next_open(struct gg_core *core, struct gg_queue *queue)
     return NULL;
 }
 
+/* The job that may start next, or NULL. What stands before it and is past its start
+ * deadline ends here: its timer may not have been looked at yet. */
+static struct gg_job *first_to_start(struct gg_core *core, struct gg_effects *fx,
+                                     struct gg_queue *queue)
+{
+    struct gg_job *job;
+    for (int n = 0; n < GG_DUE_PER_STEP && may_dispatch(core, queue); n++) {
+        job = gg_queue_first(queue);
+        if (job == NULL || !gg_mono_reached(job->expires, core->now.mono)) {
+            return job;
+        }
+        gg_end_waiting(core, fx, job, GG_JOB_EXPIRED, GG_ERR_EXPIRED);
+    }
+    return NULL; /* The timers end the others, and then dispatch goes on. */
+}
+
 void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
                        struct gg_queue *queue)
 {
     struct gg_job *job;
-    while (may_dispatch(core, queue) && (job = gg_queue_first(queue)) != NULL) {
+    while ((job = first_to_start(core, fx, queue)) != NULL) {
         struct gg_pool *pool = next_open(core, queue);
         if (pool == NULL) {
             return;
@@ -191,14 +207,14 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
 
 /* Of the queues the pool serves the one whose first job is most urgent: by priority,
  * then by age. */
-static struct gg_job *most_urgent(struct gg_core *core, struct gg_pool *pool)
+static struct gg_job *most_urgent(struct gg_core *core, struct gg_effects *fx,
+                                  struct gg_pool *pool)
 {
     struct gg_job *best = NULL;
     GG_LIST_EACH(&pool->subs, it)
     {
         struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
-        struct gg_job *job = may_dispatch(core, sub->queue) ? gg_queue_first(sub->queue)
-                                                            : NULL;
+        struct gg_job *job = first_to_start(core, fx, sub->queue);
         if (job != NULL &&
             (best == NULL || job->priority < best->priority ||
              (job->priority == best->priority && job->number < best->number))) {
@@ -223,7 +239,8 @@ static void reopen(struct gg_pool *pool)
 void gg_dispatch_pool(struct gg_core *core, struct gg_effects *fx, struct gg_pool *pool)
 {
     struct gg_job *job;
-    while (gg_pool_has_credit(core, pool) && (job = most_urgent(core, pool)) != NULL) {
+    while (gg_pool_has_credit(core, pool) &&
+           (job = most_urgent(core, fx, pool)) != NULL) {
         assign(core, fx, job, pool);
     }
     if (gg_pool_has_credit(core, pool)) {

@@ -515,6 +515,20 @@ static void fences_that_run_over_do_not_make_the_broker_a_younger_one(void **sta
     assert_int_equal(said->command.as.error.error, GG_ERR_NOT_FOUND);
 }
 
+static void job_past_its_start_deadline_is_not_started(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.expires_ms = 500;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &submit);
+    stage->now.mono.ms += 600; /* The agent is heard before the timer is. */
+
+    stage_agent(stage, W1, "w1", "reports", 1);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_EXPIRED);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -548,6 +562,7 @@ int main(void)
         TEST(silent_agent_that_comes_back_with_less_gets_less),
         TEST(pool_that_lost_a_lease_gets_work_at_once),
         TEST(fences_that_run_over_do_not_make_the_broker_a_younger_one),
+        TEST(job_past_its_start_deadline_is_not_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
