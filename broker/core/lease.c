@@ -459,6 +459,8 @@ static void settle_one(struct gg_core *core, struct gg_effects *fx,
     }
     if (job->cancelling) {
         gg_lease_stop(core, fx, job, GG_STOP_CANCELLED);
+    } else if (job->queue->paused && !job->started) {
+        gg_lease_stop(core, fx, job, GG_STOP_WITHDRAWN); /* Paused while it was away. */
     }
 }
 

@@ -185,13 +185,15 @@ static void pause_queue(struct gg_core *core, struct gg_effects *fx,
     }
 }
 
-/* What of the scope's queues may still start: assigned, not reported as started. */
+/* What of the scope's queues may still start: assigned, not reported as started. Queues
+ * that are not paused do not count: the asker's key does not reach them, or somebody
+ * has resumed them since. */
 static uint64_t unsettled(const struct gg_core *core, struct gg_slice realm,
                           struct gg_slice pattern)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < core->queue_count; i++) {
-        if (gg_queue_fits(core->queues[i], realm, pattern)) {
+        if (core->queues[i]->paused && gg_queue_fits(core->queues[i], realm, pattern)) {
             count += core->queues[i]->unstarted;
         }
     }
@@ -330,6 +332,7 @@ void gg_on_resume(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         audit_scope(core, fx, peer, "resume", scope, done.count);
     }
     gg_say_done(core, fx, peer, request, &done);
+    gg_settles_check(core, fx);
     for (uint32_t i = 0; i < core->queue_count; i++) {
         gg_dispatch_queue(core, fx, core->queues[i]);
     }

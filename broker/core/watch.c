@@ -339,8 +339,10 @@ void gg_watch_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
 
 /* ---- progress and partial output ---- */
 
-void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+void gg_say_progress(struct gg_core *core, struct gg_effects *fx,
+                     const struct gg_waiter *waiter)
 {
+    const struct gg_job *job = waiter->job;
     struct gg_progress progress = {.id = job->id,
                                    .fence = job->fence,
                                    .progress_ppm = job->progress_ppm,
@@ -349,12 +351,17 @@ void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     if (job->extra != NULL) {
         progress.progress_text = gg_blob_slice(job->extra->progress_text);
     }
+    gg_say(core, fx, waiter->peer, waiter->request, GG_CMD_PROGRESS, &progress,
+           job->seq);
+}
+
+void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
     GG_LIST_EACH(&job->waiters, it)
     {
         const struct gg_waiter *waiter = GG_CONTAINER(it, struct gg_waiter, of_job);
         if (waiter->want_progress) {
-            gg_say(core, fx, waiter->peer, waiter->request, GG_CMD_PROGRESS, &progress,
-                   job->seq);
+            gg_say_progress(core, fx, waiter);
         }
     }
 }

@@ -34,8 +34,10 @@ void gg_watch_agent(struct gg_core *core, struct gg_effects *fx, struct gg_agent
 void gg_watch_queue(struct gg_core *core, struct gg_effects *fx, struct gg_queue *queue,
                     enum gg_moment kind, uint64_t count, struct gg_slice reason);
 
-/* Progress and partial output to the waiters who asked for it. */
+/* Progress and partial output to the waiters who asked for it; progress also to one. */
 void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
+void gg_say_progress(struct gg_core *core, struct gg_effects *fx,
+                     const struct gg_waiter *waiter);
 void gg_watch_partial(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                       uint64_t offset, struct gg_slice data);
 

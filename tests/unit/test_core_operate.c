@@ -454,6 +454,63 @@ static void agent_gets_work_only_from_queues_its_key_reaches(void **state)
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
 }
 
+static void pause_does_not_wait_for_queues_it_does_not_reach(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_grant narrow;
+    gg_grant_all(&narrow, "narrow");
+    gg_name_set(&narrow.queues[0], gg_slice_text("mine*"));
+    stage_client_as(stage, STRANGER, &narrow);
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+
+    stage_say(stage, STRANGER, GG_CMD_PAUSE, 5, &scope);
+
+    const struct said *said = stage_heard(stage, STRANGER, GG_CMD_DONE, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.done.unsettled, 0);
+}
+
+static void attempt_that_was_away_during_a_pause_is_withdrawn(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    const struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                        ->command.as.assign;
+    stage_close(stage, WORKER, false);
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+    stage_say(stage, ALICE, GG_CMD_PAUSE, 5, &scope);
+    struct gg_held held = {.id = assign.id, .fence = assign.fence, .pool = 1};
+
+    stage_agent_again(stage, WORKER, "w", 1, "reports", 1, &held, 1);
+
+    const struct said *said = stage_heard(stage, WORKER, GG_CMD_STOP, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.stop.reason, GG_STOP_WITHDRAWN);
+}
+
+static void new_waiter_does_not_repeat_progress_to_the_others(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    target.id = stage_submit(stage, ALICE, 1, &submit);
+    target.want_progress = true;
+    stage_say(stage, ALICE, GG_CMD_WAIT, 2, &target);
+
+    stage_say(stage, ALICE, GG_CMD_WAIT, 3, &target);
+
+    assert_int_equal(stage_count(stage, GG_CMD_PROGRESS), 1);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -476,6 +533,9 @@ int main(void)
         TEST(agent_needs_the_role_work),
         TEST(key_reaches_only_its_queues),
         TEST(agent_gets_work_only_from_queues_its_key_reaches),
+        TEST(pause_does_not_wait_for_queues_it_does_not_reach),
+        TEST(attempt_that_was_away_during_a_pause_is_withdrawn),
+        TEST(new_waiter_does_not_repeat_progress_to_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
