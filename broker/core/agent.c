@@ -407,18 +407,21 @@ void gg_agents_forgive(struct gg_core *core)
 
 /* ---- hello ---- */
 
-/* May this incarnation have the name? The old one's attempts are dead when it may. */
+/* May this incarnation have the name? The old one's attempts are dead when it may; an
+ * older one is no proof of that while they have leases. */
 static bool admit(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent,
                   uint32_t peer, const struct gg_hello *hello)
 {
-    if (agent->peer == GG_PEER_NONE || hello->incarnation == agent->incarnation) {
+    bool here = agent->peer != GG_PEER_NONE;
+    if (hello->incarnation == agent->incarnation ||
+        (!here && gg_list_empty(&agent->leases))) {
         return true;
     }
     bool heard = !gg_mono_reached(
         gg_mono_add(agent->last_seen, core->bounds.dead_after_ms), core->now.mono);
-    if (heard || hello->incarnation < agent->incarnation) {
+    if ((here && heard) || hello->incarnation < agent->incarnation) {
         gg_refuse_session(core, fx, peer, GG_ERR_NAME_TAKEN,
-                          "an agent named %.*s (pid %llu on %.*s) is connected",
+                          "an agent named %.*s (pid %llu on %.*s) holds the name",
                           GG_PRINT(hello->name), (unsigned long long)agent->pid,
                           GG_PRINT(gg_blob_slice(agent->host)));
         return false;

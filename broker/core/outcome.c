@@ -306,10 +306,11 @@ void gg_on_partial(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
         return;
     }
     struct gg_partial_buf *kept = &extra->partial;
-    if (partial->offset == 0 && kept->bytes.len > 0) { /* A new attempt begins anew. */
+    if (partial->offset != kept->offset + kept->bytes.len) {
+        /* A new attempt, or a piece was lost with a connection: begin anew here. */
         gg_charge(core, job, -(int64_t)kept->bytes.len);
         gg_buf_clear(&kept->bytes);
-        kept->offset = 0;
+        kept->offset = partial->offset;
     }
     keep_partial(core, job, kept, partial->data);
     gg_watch_partial(core, fx, job, partial->offset, partial->data);

@@ -637,6 +637,32 @@ static void agent_that_was_forgotten_is_freed_with_the_last_job(void **state)
     assert_int_equal(stage->core->count[GG_JOB_FAILED], 1); /* It names the agent. */
 }
 
+static void partial_output_after_a_lost_piece_keeps_its_place(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    const struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                        ->command.as.assign;
+    struct gg_partial partial = {
+        .id = assign.id, .fence = assign.fence, .data = gg_slice_text("first")};
+    stage_say(stage, WORKER, GG_CMD_PARTIAL, 0, &partial);
+    partial.offset = 10; /* Five bytes were lost. */
+    partial.data = gg_slice_text("third");
+    stage_say(stage, WORKER, GG_CMD_PARTIAL, 0, &partial);
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = assign.id;
+    target.want_partial = true;
+
+    stage_say(stage, BOB, GG_CMD_WAIT, 2, &target);
+
+    const struct said *said = stage_heard(stage, BOB, GG_CMD_PARTIAL, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.partial.offset, 10);
+    assert_int_equal(said->command.as.partial.gap, 10);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -668,6 +694,7 @@ int main(void)
         TEST(receipt_of_another_does_not_let_the_id_be_forgotten),
         TEST(receipt_of_an_older_subscription_is_known_as_such),
         TEST(agent_that_was_forgotten_is_freed_with_the_last_job),
+        TEST(partial_output_after_a_lost_piece_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

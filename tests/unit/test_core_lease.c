@@ -529,6 +529,21 @@ static void job_past_its_start_deadline_is_not_started(void **state)
     assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_EXPIRED);
 }
 
+static void older_incarnation_does_not_prove_the_newer_one_dead(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent_again(stage, W1, "w1", 5, "reports", 1, NULL, 0);
+    struct gg_id id = submit_to(stage, "reports");
+    stage_close(stage, W1, false);
+
+    stage_agent_again(stage, W2, "w1", 4, "reports", 1, NULL, 0);
+
+    const struct said *said = stage_heard(stage, W2, GG_CMD_RESET, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.reset.error, GG_ERR_NAME_TAKEN);
+    assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_RUNNING);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -563,6 +578,7 @@ int main(void)
         TEST(pool_that_lost_a_lease_gets_work_at_once),
         TEST(fences_that_run_over_do_not_make_the_broker_a_younger_one),
         TEST(job_past_its_start_deadline_is_not_started),
+        TEST(older_incarnation_does_not_prove_the_newer_one_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
