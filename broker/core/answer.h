@@ -8,9 +8,9 @@
 
 #include "broker/core/state.h"
 
-/* What a receipt is for; in the three lowest bits of a token. Only the sender of a job's
- * id will send it again, so only his receipt lets the id be forgotten: not that of
- * another who waits for the job, or met it under its key. */
+/* What a receipt is for; in the three lowest bits of a token. Only the sender of a
+ * job's id will send it again, so only his receipt lets the id be forgotten: not that
+ * of another who waits for the job, or met it under its key. */
 enum gg_receipt {
     GG_RECEIPT_NONE = 0,
     GG_RECEIPT_ACCEPTED = 1, /* The sender of the id has an answer. */
