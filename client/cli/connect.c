@@ -30,15 +30,12 @@ int gg_wait_ms(const struct gg_call *call)
     return said == GG_OPTION_UNSAID ? WAIT_MS : as_int_ms(said);
 }
 
-/* What stands behind the colon when there is no connection: the code's sentence, or
- * what the library knows better, less the address that it begins with. */
+/* What stands behind the colon when there is no connection: the library's sentence,
+ * less the address that it begins with. */
 static const char *reason_of(const struct gg_call *call, ganger_err err)
 {
     if (err == GANGER_CONNECTION_REFUSED) {
         return "connection refused";
-    }
-    if (err == GANGER_NOT_GANGER || err == GANGER_NO_HOST) {
-        return ganger_err_text(err);
     }
     const char *endpoint = ganger_endpoint(call->broker);
     const char *text = ganger_last_error(call->broker);

@@ -202,11 +202,12 @@ static ganger_err process(ganger *handle)
                         gg_slice_text(handle->why_text));
     }
     if (read_all && gg_session_is_dead(handle->session, now.mono)) {
-        bool greeted = gg_session_state_of(handle->session) == GG_SESSION_GREETED;
-        lose(handle, now.mono,
-             greeted && !gg_session_met(handle->session) ? GG_ERR_NOT_GANGER
-                                                         : GG_ERR_NO_BROKER,
-             "it does not answer");
+        bool stranger = gg_session_state_of(handle->session) == GG_SESSION_GREETED &&
+                        !gg_session_met(handle->session);
+        lose(handle, now.mono, stranger ? GG_ERR_NOT_GANGER : GG_ERR_NO_BROKER,
+             stranger ? "it does not answer a greeting: it is not a Ganger broker, or "
+                        "it hangs"
+                      : "it does not answer");
     }
     flush(handle, now);
     handle->more = !read_all || !told_all;

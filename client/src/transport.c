@@ -11,11 +11,13 @@
 #include "common/rng.h"
 
 enum {
-    HANDSHAKE_MS = 2500,   /* Connected, and then silent: it is no broker. */
-    REFUSED_MS_MAX = 1000, /* Who refuses does so at once; later, nobody answered. */
-    FAILING_MS = 800,      /* Handshakes that fail for this long have a reason. */
-    FAILING_COUNT = 3,     /* … and at least this often. */
-    STUCK_MS = 10000,      /* Not connected and no news: libzmq has given up. */
+    HANDSHAKE_MS = 2500,     /* Connected, and then silent: it is no broker. */
+    REFUSED_MS_MAX = 1000,   /* Who refuses does so at once; later, nobody answered. */
+    FAILING_MS = 800,        /* Handshakes that fail for this long have a reason. */
+    FAILING_PLAIN_MS = 2000, /* Without keys: a broker with keys may close so fast that
+                                only one in many tries shows which it is. */
+    FAILING_COUNT = 3,       /* … and at least this often. */
+    STUCK_MS = 10000,        /* Not connected and no news: libzmq has given up. */
     BACKOFF_MS_MIN = 50,
     BACKOFF_MS_MAX = 2000,
     EVENTS_MASK = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED |
@@ -273,8 +275,9 @@ static bool on_bad_handshake(struct gg_transport *transport, struct gg_mono now,
     if (transport->bad_handshakes++ == 0) {
         transport->bad_since = now;
     }
+    uint64_t failing_ms = transport->curve ? FAILING_MS : FAILING_PLAIN_MS;
     if (transport->bad_handshakes < FAILING_COUNT ||
-        !gg_mono_reached(gg_mono_add(transport->bad_since, FAILING_MS), now)) {
+        !gg_mono_reached(gg_mono_add(transport->bad_since, failing_ms), now)) {
         return false;
     }
     *out = transport->curve
@@ -282,8 +285,8 @@ static bool on_bad_handshake(struct gg_transport *transport, struct gg_mono now,
                        "it ends the handshake: its public key is not the one "
                        "expected, or it is not a Ganger broker")
                : fault(GG_ERR_NOT_GANGER,
-                       "it ends the connection before a handshake: it is not a "
-                       "Ganger broker");
+                       "it ends the handshake: it is not a Ganger broker, or one that "
+                       "takes only connections with a key");
     return true;
 }
 

@@ -13,7 +13,7 @@
  *   handshake failed: refused by the broker         the key is not allowed; new socket
  *   handshake failed: mechanism, protocol           keys on one side only; new socket
  *   handshake failed, again and again               with keys: not the broker's key;
- *                                                   without: not Ganger
+ *                                                   without: not Ganger, or keys there
  *   disconnected before the handshake, no failure   not Ganger; new socket
  *   disconnected                                    the broker has gone; it reconnects
  */

