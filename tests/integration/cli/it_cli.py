@@ -280,7 +280,8 @@ class Faults(unittest.TestCase):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            self.fault("not ganger", (5,), f"tcp://127.0.0.1:{server.server_address[1]}")
+            port = server.server_address[1]
+            self.fault("not ganger", (5,), f"tcp://127.0.0.1:{port}")
         finally:
             server.shutdown()
             thread.join()
@@ -301,7 +302,8 @@ class Faults(unittest.TestCase):
                    *self.as_who("submitter", server="stranger"))
 
     def test_no_worker(self):
-        said = self.fault("no worker", (4,), self.tight, "run", "nobody", "x", "--wait=2s")
+        said = self.fault("no worker", (4,), self.tight, "run", "nobody", "x",
+                          "--wait=2s")
         self.assertRegex(said, r"job \w{26} goes on \[timed_out\]")
 
     def test_key_without_the_role_exits_6_and_submits_nothing(self):
