@@ -12,7 +12,7 @@ enum {
     PAUSE_MS = 1000,        /* Before hello again after a refusal, at least … */
     RESET_MS_MIN = 50, /* … and after a hello that was answered with "no session", */
     RESET_MS_MAX = 2000,  /* doubling up to here. */
-    BATCH_COMMANDS = 128, /* In one message: more saves nothing, and would lump. */
+    BATCH_COMMANDS = 256, /* In one message: more saves nothing, and would lump. */
     BATCH_BYTES = 131072, /* In one message of more than one command. */
     ACCEPTED_KEPT = 1024, /* Jobs whose epoch is remembered. */
 };
