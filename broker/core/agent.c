@@ -253,6 +253,9 @@ static void add_pool(struct gg_core *core, struct gg_agent *agent,
             gg_name_set(&pool->patterns[pool->pattern_count++], pattern);
         }
     }
+    if (agent->pool_count == 0) {
+        agent->realm = pool->realm;
+    }
     make_named_queues(core, pool);
     agent->pools[agent->pool_count++] = pool;
     subscribe_pool(core, pool);
@@ -465,6 +468,22 @@ static struct gg_agent *find_or_new(struct gg_core *core, struct gg_effects *fx,
     return agent;
 }
 
+/* Can every pool and every attempt in hand be read? What cannot would count as one
+ * that the agent does not have. */
+static bool lists_are_sound(const struct gg_hello *hello)
+{
+    struct gg_list held = hello->held;
+    struct gg_list pools = hello->pools;
+    struct gg_held one;
+    struct gg_pool_info pool;
+    struct gg_fault fault;
+    while (gg_list_next_record(&held, GG_RECORD_HELD, &one, &fault)) {
+    }
+    while (gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)) {
+    }
+    return held.count == 0 && pools.count == 0;
+}
+
 void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                     const struct gg_hello *hello)
 {
@@ -472,6 +491,12 @@ void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if (hello->name.len == 0) {
         session->open = false;
         gg_refuse_session(core, fx, peer, GG_ERR_BAD_FIELD, "an agent needs a name");
+        return;
+    }
+    if (!lists_are_sound(hello)) {
+        session->open = false;
+        gg_refuse_session(core, fx, peer, GG_ERR_BAD_FIELD,
+                          "an entry of pools or held is not valid");
         return;
     }
     struct gg_agent *agent = find_or_new(core, fx, peer, hello);

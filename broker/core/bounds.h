@@ -22,7 +22,7 @@ struct gg_bounds {
     uint64_t queues_max;        /* In all realms. [too_many] */
     uint64_t agents_max;        /* [too_many] */
     uint64_t payload_bytes_max; /* [too_large] */
-    uint64_t result_bytes_max;  /* The job fails with too_large. */
+    uint64_t result_bytes_max;  /* The attempt fails; its text says so. */
     uint64_t waiters_max;       /* Of one job. [too_many] */
     uint64_t dead_jobs_max;     /* Dead-letter list: beyond it the oldest goes. */
     uint64_t dead_bytes_max;

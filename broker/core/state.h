@@ -93,6 +93,8 @@ struct gg_agent {
     uint64_t pid;
     struct gg_blob *host;
     struct gg_blob *program;
+    struct gg_name
+        realm; /* Of its first pool: who may not see it does not see the agent. */
     bool suspect;
     bool draining;
     struct gg_mono last_seen;

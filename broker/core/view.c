@@ -324,8 +324,9 @@ static void pack_worker(const struct gg_core *core, const struct gg_agent *agent
     gg_buf_fini(&pools);
 }
 
-/* The agent with the next name after `after`, or NULL. */
+/* The agent with the next name after `after` that the grant may see, or NULL. */
 static const struct gg_agent *next_agent(const struct gg_core *core,
+                                         const struct gg_grant *grant,
                                          const struct gg_scope *scope,
                                          struct gg_slice after)
 {
@@ -336,7 +337,8 @@ static const struct gg_agent *next_agent(const struct gg_core *core,
         struct gg_slice name = gg_blob_slice(agent->name);
         if (name_before(after, name) &&
             (best == NULL || name_before(name, gg_blob_slice(best->name))) &&
-            (scope->queue.len == 0 || gg_pattern_match(scope->queue, name))) {
+            (scope->queue.len == 0 || gg_pattern_match(scope->queue, name)) &&
+            gg_grant_realm(grant, gg_name_slice(&agent->realm))) {
             best = agent;
         }
     }
@@ -351,12 +353,13 @@ void gg_view_workers(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     struct gg_workers page = {0};
     struct gg_slice after = scope->after;
     const struct gg_agent *agent;
-    while ((agent = next_agent(core, scope, after)) != NULL) {
+    const struct gg_grant *grant = core->sessions[peer]->grant;
+    while ((agent = next_agent(core, grant, scope, after)) != NULL) {
         if (page.workers.count == scope->limit || list.len > PAGE_BYTES_MAX) {
             page.next = after;
             break;
         }
-        pack_worker(core, agent, core->sessions[peer]->grant, scope->want_runs, &list);
+        pack_worker(core, agent, grant, scope->want_runs, &list);
         page.workers.count++;
         after = gg_blob_slice(agent->name);
     }

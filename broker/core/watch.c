@@ -266,7 +266,9 @@ void gg_watch_agent(struct gg_core *core, struct gg_effects *fx, struct gg_agent
     for (uint32_t i = 0;
          core->subscription_count > 0 && i < core->bounds.subscriptions_max; i++) {
         const struct gg_subscription *sub = &core->subscriptions[i];
-        if (wants_kind(sub, kind) && gg_id_is_none(&sub->id)) {
+        if (wants_kind(sub, kind) && gg_id_is_none(&sub->id) &&
+            gg_grant_realm(core->sessions[sub->peer]->grant,
+                           gg_name_slice(&agent->realm))) {
             send_event(core, fx, i, &info, 0);
         }
     }

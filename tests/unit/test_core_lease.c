@@ -318,6 +318,20 @@ static void new_session_of_the_same_agent_keeps_what_it_holds(void **state)
     assert_int_equal(stage_state(stage, ALICE, &kept), GG_JOB_SUCCEEDED);
 }
 
+static void hello_with_an_unreadable_attempt_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_held held = {.fence = 7, .pool = 1}; /* Without the id it must have. */
+
+    stage_agent_again(stage, W1, "w1", 1, "reports", 1, &held, 1);
+
+    const struct said *said = stage_heard(stage, W1, GG_CMD_RESET, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.reset.error, GG_ERR_BAD_FIELD);
+    (void)submit_to(stage, "reports");
+    assert_false(was_assigned(stage, W1));
+}
+
 static void attempt_of_an_older_broker_is_stopped_as_lost_with_it(void **state)
 {
     struct stage *stage = *state;
@@ -565,6 +579,7 @@ int main(void)
         TEST(newer_incarnation_proves_the_older_one_dead),
         TEST(second_agent_of_a_live_name_is_refused),
         TEST(new_session_of_the_same_agent_keeps_what_it_holds),
+        TEST(hello_with_an_unreadable_attempt_is_refused),
         TEST(attempt_of_an_older_broker_is_stopped_as_lost_with_it),
         TEST(attempt_whose_lease_had_ended_is_taken_back),
         TEST(at_most_once_is_never_started_again),

@@ -433,6 +433,30 @@ static void key_reaches_only_its_queues(void **state)
     assert_non_null(stage_heard(stage, STRANGER, GG_CMD_JOB, 0));
 }
 
+static void agents_of_a_foreign_realm_are_not_shown(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_grant elsewhere = stage->grant;
+    gg_name_set(&elsewhere.realms[0], gg_slice_text("other"));
+    stage_client_as(stage, STRANGER, &elsewhere);
+    struct gg_events events;
+    gg_record_default(GG_RECORD_EVENTS, &events);
+    stage_say(stage, STRANGER, GG_CMD_SUBSCRIBE, 7, &events);
+    struct gg_scope scope = scope_of("");
+
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    assert_null(stage_heard(stage, STRANGER, GG_CMD_EVENT, 0));
+    stage_say(stage, STRANGER, GG_CMD_LIST_WORKERS, 8, &scope);
+    const struct said *foreign = stage_heard(stage, STRANGER, GG_CMD_WORKERS, 0);
+    assert_non_null(foreign);
+    assert_int_equal(foreign->command.as.workers.workers.count, 0);
+    stage_say(stage, ALICE, GG_CMD_LIST_WORKERS, 9, &scope);
+
+    const struct said *own = stage_heard(stage, ALICE, GG_CMD_WORKERS, 0);
+    assert_non_null(own);
+    assert_int_equal(own->command.as.workers.workers.count, 1);
+}
+
 static void agent_gets_work_only_from_queues_its_key_reaches(void **state)
 {
     struct stage *stage = *state;
@@ -532,6 +556,7 @@ int main(void)
         TEST(role_table_is_kept_for_every_command),
         TEST(agent_needs_the_role_work),
         TEST(key_reaches_only_its_queues),
+        TEST(agents_of_a_foreign_realm_are_not_shown),
         TEST(agent_gets_work_only_from_queues_its_key_reaches),
         TEST(pause_does_not_wait_for_queues_it_does_not_reach),
         TEST(attempt_that_was_away_during_a_pause_is_withdrawn),
