@@ -14,6 +14,13 @@ uint64_t gg_hash(struct gg_slice bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.len, seed);
 }
 
+void gg_hash_wide(struct gg_slice bytes, uint8_t out[GG_HASH_WIDE_BYTES])
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data, bytes.len));
+    memcpy(out, canonical.digest, GG_HASH_WIDE_BYTES);
+}
+
 static void *table_find(const struct gg_map_table *table, uint64_t hash,
                         gg_map_match_fn *match, const void *key)
 {

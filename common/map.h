@@ -36,6 +36,11 @@ typedef bool gg_map_match_fn(const void *item, const void *key);
 /* Seeded hash of bytes (XXH3), so that peers cannot choose keys that collide. */
 uint64_t gg_hash(struct gg_slice bytes, uint64_t seed);
 
+/* Hash of 128 bits (XXH3, its canonical byte order), the same on every machine and for
+ * ever: it may be stored. Not seeded, so not for tables that peers fill. */
+enum { GG_HASH_WIDE_BYTES = 16 };
+void gg_hash_wide(struct gg_slice bytes, uint8_t out[GG_HASH_WIDE_BYTES]);
+
 /* The item that matches, or NULL. */
 void *gg_map_find(const struct gg_map *map, uint64_t hash, gg_map_match_fn *match,
                   const void *key);

@@ -165,11 +165,12 @@ static void carry_out_reset(struct gg_shell *shell, struct gg_peer *peer,
 static void carry_out_record(struct gg_shell *shell, const struct gg_effect *effect)
 {
     enum gg_err err = GG_OK;
+    struct gg_store_key key = gg_store_key_of(GG_STORE_JOB, &effect->id);
     if (effect->type == GG_FX_PERSIST) {
-        err = gg_store_put(shell->store, effect->after, &effect->id,
+        err = gg_store_put(shell->store, effect->after, &key,
                            gg_effect_bytes(&shell->fx, effect));
     } else {
-        err = gg_store_del(shell->store, effect->after, &effect->id);
+        err = gg_store_del(shell->store, effect->after, &key);
     }
     if (err != GG_OK) {
         shell->failed = err;

@@ -126,8 +126,8 @@ static void say(struct fixture *f, struct gg_peer *peer, uint64_t after,
 
 static void put(struct fixture *f, uint64_t number)
 {
-    struct gg_id id = {.bytes = {1}};
-    assert_int_equal(gg_store_put(f->store, number, &id, gg_slice_text("r")), GG_OK);
+    struct gg_store_key key = {.kind = GG_STORE_JOB, .id = {.bytes = {1}}};
+    assert_int_equal(gg_store_put(f->store, number, &key, gg_slice_text("r")), GG_OK);
 }
 
 /* What the shell does at the end of a pass. */
