@@ -235,7 +235,7 @@ static void on_wait(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         gg_replay_partial(core, fx, waiter, target->offset);
     }
     if (waiter->want_progress) {
-        gg_say_progress(core, fx, waiter);
+        gg_replay_progress(core, fx, waiter);
     }
 }
 

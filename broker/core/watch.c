@@ -341,8 +341,8 @@ void gg_watch_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
 
 /* ---- progress and partial output ---- */
 
-void gg_say_progress(struct gg_core *core, struct gg_effects *fx,
-                     const struct gg_waiter *waiter)
+void gg_replay_progress(struct gg_core *core, struct gg_effects *fx,
+                        const struct gg_waiter *waiter)
 {
     const struct gg_job *job = waiter->job;
     struct gg_progress progress = {.id = job->id,
@@ -363,7 +363,7 @@ void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     {
         const struct gg_waiter *waiter = GG_CONTAINER(it, struct gg_waiter, of_job);
         if (waiter->want_progress) {
-            gg_say_progress(core, fx, waiter);
+            gg_replay_progress(core, fx, waiter);
         }
     }
 }

@@ -36,8 +36,8 @@ void gg_watch_queue(struct gg_core *core, struct gg_effects *fx, struct gg_queue
 
 /* Progress and partial output to the waiters who asked for it; progress also to one. */
 void gg_watch_progress(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
-void gg_say_progress(struct gg_core *core, struct gg_effects *fx,
-                     const struct gg_waiter *waiter);
+void gg_replay_progress(struct gg_core *core, struct gg_effects *fx,
+                        const struct gg_waiter *waiter);
 void gg_watch_partial(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                       uint64_t offset, struct gg_slice data);
 
