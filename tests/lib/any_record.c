@@ -88,8 +88,8 @@ static struct gg_id any_id(struct gg_rng *rng)
 
 static size_t any_length(struct gg_rng *rng, const struct gg_field *field)
 {
-    uint64_t most = field->most < 600 ? field->most : 600;
-    return between(rng, field->least, most >> gg_rng_below(rng, 8) | field->least);
+    uint64_t most = (field->most < 600 ? field->most : 600) >> gg_rng_below(rng, 8);
+    return between(rng, field->least, most < field->least ? field->least : most);
 }
 
 static struct gg_list any_list(struct gg_arena *arena, struct gg_rng *rng,
