@@ -334,7 +334,8 @@ static void end(struct io *io)
     if (io->agent != NULL) {
         GG_LIST_EACH(&io->agent->attempts.in_hand, it)
         {
-            struct gg_program *program = io->settings->handler == NULL
+            struct gg_program *program = io->settings->handler == NULL &&
+                                                 !io->settings->coprocess
                                              ? GG_CONTAINER(it, struct gg_attempt, link)
                                                    ->executor
                                              : NULL;

@@ -26,6 +26,7 @@ enum option_key {
     OPTION_SERVER_KEY,
     OPTION_HANDLER,
     OPTION_BUILTIN,
+    OPTION_COPROCESS,
     OPTION_GRACE,
     OPTION_MARGIN,
     OPTION_AGENT_ENDPOINT,
@@ -43,6 +44,7 @@ static const struct argp_option options[] = {
     {"key-file", OPTION_KEY, NULL, OPTION_ALIAS, NULL, 0},
     {"server-key", OPTION_SERVER_KEY, "Z85", 0, "The broker's public key (default: $GANGER_SERVER_KEY or in the key file)", 0},
     {"handler", OPTION_HANDLER, "FILE.so", 0, "Run jobs in this C handler instead of a command", 0},
+    {"coprocess", OPTION_COPROCESS, NULL, 0, "COMMAND stays, and takes one job after another as framed lines (COPROCESS.md)", 0},
     {"builtin", OPTION_BUILTIN, "NAME", 0, "Run jobs in a built-in handler: noop gives the payload back", 0},
     {"grace", OPTION_GRACE, "D", 0, "On TERM, let running jobs go on this long (default: 25s)", 0},
     {"lease-margin", OPTION_MARGIN, "D", 0, "Kill a job this long before its lease ends (default: an eighth)", 0},
@@ -111,6 +113,9 @@ static void check_whole(struct argp_state *state,
     if (ways == 0) {
         argp_error(state, "nothing to run: give a COMMAND, or --handler FILE.so");
     }
+    if (settings->coprocess && settings->command == NULL) {
+        argp_error(state, "--coprocess needs a COMMAND");
+    }
     if (ways > 1) {
         argp_error(state, "a COMMAND, --handler and --builtin exclude each other");
     }
@@ -149,6 +154,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case OPTION_HANDLER:
         out->handler = arg;
+        break;
+    case OPTION_COPROCESS:
+        out->coprocess = true;
         break;
     case OPTION_BUILTIN:
         if (strcmp(arg, "noop") != 0) {
@@ -201,7 +209,8 @@ void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *
     static const struct argp argp = {
         .options = options,
         .parser = parse_option,
-        .args_doc = "-- COMMAND [ARG...]\n--handler FILE.so\n--builtin noop",
+        .args_doc = "-- COMMAND [ARG...]\n--coprocess -- COMMAND [ARG...]\n"
+                    "--handler FILE.so\n--builtin noop",
         .doc = doc,
     };
     *out = (struct gg_worker_settings){.slots = 1, .realm = "", .grace_ms = GRACE_MS};

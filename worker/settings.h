@@ -28,6 +28,7 @@ struct gg_worker_settings {
     uint64_t grace_ms;          /* Of a drain. */
     uint64_t margin_ms;         /* Before the end of a lease; 0: an eighth of it. */
     bool verbose;
+    bool coprocess; /* The command stays and takes one job after another. */
     char **command; /* Ended by NULL; NULL: a handler. */
 };
 

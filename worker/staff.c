@@ -44,13 +44,13 @@ static void on_executor_ready(void *ctx, uint32_t index)
     }
 }
 
-static void on_executor_died(void *ctx, uint32_t index, const char *reason)
+static void on_executor_died(void *ctx, uint32_t index, const struct gg_death *death)
 {
     struct gg_staff *staff = ctx;
     staff->executors[index] = NULL;
     if (!staff->ending) {
         gg_log(GG_LOG_WARN, "executor_died", "executor=%u reason=\"%s\"", index,
-               reason);
+               death->reason);
     }
     gg_sup_died(&staff->sup, index, gg_mono_now());
 }
@@ -64,6 +64,8 @@ enum gg_err gg_staff_init(struct gg_staff *staff,
     *staff = (struct gg_staff){.settings = settings, .agent = agent, .world = *world};
     staff->world.hooks = (struct gg_run_hooks){
         .ctx = staff, .started = on_started, .said = on_said, .ended = on_ended};
+    gg_list_init(&staff->resting);
+    staff->world.resting = &staff->resting;
     staff->executors = calloc(settings->slots, sizeof(struct gg_executor *));
     if (staff->executors == NULL) {
         return GG_ERR_NO_MEMORY;
@@ -85,16 +87,20 @@ void gg_staff_fini(struct gg_staff *staff)
 
 static void start_executors(struct gg_staff *staff, struct gg_mono now)
 {
-    const char *const arguments[] = {"/proc/self/exe", "--role=executor",
-                                     staff->settings->handler, NULL};
+    const char *const handler[] = {"/proc/self/exe", "--role=executor",
+                                   staff->settings->handler, NULL};
+    struct gg_executor_spec spec = {.talk = &gg_talk_handler, .arguments = handler};
     const struct gg_executor_hooks hooks = {
         .ctx = staff, .ready = on_executor_ready, .died = on_executor_died};
-    uint32_t index = 0;
-    while (!staff->ending && gg_sup_next_start(&staff->sup, now, &index)) {
-        if (gg_executor_start(&staff->world, &hooks, arguments, index,
-                              &staff->executors[index]) != GG_OK) {
-            gg_log(GG_LOG_WARN, "executor_failed", "executor=%u", index);
-            gg_sup_died(&staff->sup, index, now);
+    if (staff->settings->coprocess) {
+        spec.talk = &gg_talk_coprocess;
+        spec.arguments = (const char *const *)staff->settings->command;
+    }
+    while (!staff->ending && gg_sup_next_start(&staff->sup, now, &spec.index)) {
+        if (gg_executor_start(&staff->world, &hooks, &spec,
+                              &staff->executors[spec.index]) != GG_OK) {
+            gg_log(GG_LOG_WARN, "executor_failed", "executor=%u", spec.index);
+            gg_sup_died(&staff->sup, spec.index, now);
         }
     }
 }
@@ -156,6 +162,12 @@ static bool begin_handler(struct gg_staff *staff, struct gg_attempt *attempt,
     return true;
 }
 
+/* Processes that stay run the attempts, and not a program each. */
+static bool has_executors(const struct gg_staff *staff)
+{
+    return staff->settings->handler != NULL || staff->settings->coprocess;
+}
+
 static void begin_attempts(struct gg_staff *staff, struct gg_now now)
 {
     for (;;) {
@@ -163,7 +175,7 @@ static void begin_attempts(struct gg_staff *staff, struct gg_now now)
         if (attempt == NULL) {
             return;
         }
-        if (staff->settings->handler == NULL) {
+        if (!has_executors(staff)) {
             begin_program(staff, attempt, now);
         } else if (!begin_handler(staff, attempt, now)) {
             return;
@@ -175,7 +187,7 @@ static void begin_attempts(struct gg_staff *staff, struct gg_now now)
 
 static void do_todos(struct gg_staff *staff)
 {
-    bool handler = staff->settings->handler != NULL;
+    bool handler = has_executors(staff);
     unsigned mask = 0;
     for (struct gg_attempt *attempt = gg_worker_next_todo(staff->agent, &mask);
          attempt != NULL; attempt = gg_worker_next_todo(staff->agent, &mask)) {
@@ -216,8 +228,9 @@ void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
         return;
     }
     set_window(staff, now.mono);
-    if (staff->settings->handler != NULL) {
+    if (has_executors(staff)) {
         start_executors(staff, now.mono);
+        gg_executor_rest(&staff->world, now.mono);
     }
     begin_attempts(staff, now);
     do_todos(staff);
@@ -225,5 +238,11 @@ void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
 
 bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)
 {
-    return gg_sup_next_wake(&staff->sup, out_at);
+    struct gg_mono opens;
+    bool opening = gg_sup_next_wake(&staff->sup, &opens);
+    bool resting = gg_executor_next_rest(&staff->world, out_at);
+    if (opening && (!resting || opens.ms < out_at->ms)) {
+        *out_at = opens;
+    }
+    return opening || resting;
 }

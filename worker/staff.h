@@ -16,6 +16,7 @@ struct gg_staff {
     const struct gg_worker_settings *settings;
     struct gg_worker *agent; /* Lent. */
     struct gg_run_world world;
+    struct gg_link resting;
     struct gg_sup sup;
     struct gg_executor *
         *executors; /* One a slot; NULL while down. With --handler only. */

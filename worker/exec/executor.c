@@ -6,25 +6,32 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/codec.h"
-#include "common/log.h"
+#include "worker/exec/folder.h"
 #include "worker/exec/tail.h"
 
 enum {
     PIECE_BYTES = 65536,
     TURN_READS_MAX = 4,
     FINAL_READS_MAX = 32,
-    LENGTH_BYTES = 4,
     MESSAGE_SPARE_BYTES = 65536, /* Beside a payload or a result. */
+    LEASE_SLACK_MS = 1000,       /* The keeper may know it this much too early. */
+    REST_MS = 1000,
+    VARIABLE_BYTES = GG_FOLDER_BYTES + 16,
 };
 
 struct gg_executor {
     const struct gg_run_world *world;
+    const struct gg_talk *talk;
     struct gg_executor_hooks hooks;
     uint32_t index;
     struct gg_child child;
+    struct gg_link resting;
+    struct gg_mono rest_at;
+    int64_t told_lease_ms; /* What the keeper holds; 0 none. */
     struct gg_listener socket;
     struct gg_listener errors;
     struct gg_buf in;
@@ -34,15 +41,25 @@ struct gg_executor {
     bool is_ready;
     uint64_t fence; /* Of the attempt in hand; 0 none. */
     uint64_t result_bytes_max;
-    bool broken; /* It does not keep to the protocol; it is being killed. */
+    bool broken;   /* It does not keep to the protocol; it is being killed. */
+    bool stopping; /* A KILL has been announced to the keeper. */
+    bool asked;    /* It has been told to end. */
+    bool result_too_large;
+    int folder_fd; /* Of `folder`. */
+    char folder[GG_FOLDER_BYTES];
 };
 
 static void destroy(struct gg_executor *executor)
 {
     gg_listener_close(executor->world->poller, &executor->socket);
     gg_listener_close(executor->world->poller, &executor->errors);
+    gg_list_remove(&executor->resting);
     gg_buf_fini(&executor->in);
     gg_buf_fini(&executor->out);
+    if (executor->folder_fd >= 0) {
+        (void)close(executor->folder_fd);
+    }
+    gg_folder_remove(executor->world, executor->folder);
     free(executor);
 }
 
@@ -71,39 +88,20 @@ static void flush(struct gg_executor *executor)
                        done ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }
 
-/* Append one command as a message of its own. */
-static enum gg_err queue(struct gg_executor *executor, enum gg_command_code code,
-                         const void *record)
+/* The keeper need not know of each second by which a lease grows. */
+static void tell_lease(struct gg_executor *executor, int64_t deadline_ms)
 {
-    static const uint8_t room[LENGTH_BYTES + GG_PREFIX_BYTES];
-    const struct gg_header header = {
-        .version = GG_PROTOCOL_VERSION, .type = GG_MESSAGE_COMMANDS, .session = 1};
-    size_t start = executor->out.len;
-    gg_buf_append(&executor->out, room, sizeof room);
-    gg_command_write(&executor->out, code, 0, record, NULL);
-    if (executor->out.failed) {
-        gg_buf_cut(&executor->out, start);
-        return GG_ERR_NO_MEMORY;
+    int64_t told = executor->told_lease_ms;
+    bool near = told != 0 && told <= deadline_ms &&
+                deadline_ms - told <= LEASE_SLACK_MS;
+    if (told == deadline_ms || (deadline_ms != 0 && near)) {
+        return;
     }
-    size_t len = executor->out.len - start - LENGTH_BYTES;
-    uint8_t *at = executor->out.data + start;
-    for (int i = 0; i < LENGTH_BYTES; i++) {
-        at[i] = (uint8_t)(len >> (8 * (LENGTH_BYTES - 1 - i)));
-    }
-    gg_prefix_write(&header, 1, at + LENGTH_BYTES);
-    flush(executor);
-    return GG_OK;
+    executor->told_lease_ms = deadline_ms;
+    gg_child_lease(executor->world->keeper, &executor->child, deadline_ms);
 }
 
 /* ---- what it says ---- */
-
-static void say(struct gg_executor *executor, enum gg_line_kind kind,
-                struct gg_slice text, uint64_t ppm)
-{
-    const struct gg_run_hooks *hooks = &executor->world->hooks;
-    struct gg_line line = {.kind = kind, .text = text, .ppm = ppm};
-    hooks->said(hooks->ctx, executor->fence, &line);
-}
 
 /* The attempt in hand is over: tell, and forget it. */
 static void end_attempt(struct gg_executor *executor, struct gg_ending *ending)
@@ -117,79 +115,76 @@ static void end_attempt(struct gg_executor *executor, struct gg_ending *ending)
     gg_tail_clear(&executor->tail);
 }
 
-static bool is_handlers_own(uint64_t kind)
-{
-    return kind == GG_OUTCOME_SUCCEEDED || kind == GG_OUTCOME_FAILED ||
-           kind == GG_OUTCOME_REJECTED || kind == GG_OUTCOME_SNOOZED;
-}
-
 static void read_errors(struct gg_executor *executor, int reads);
 
-static void on_outcome(struct gg_executor *executor,
-                       const struct gg_outcome_info *outcome)
+/* The next attempt finds the folder empty; what this one left is removed. */
+static void clean_folder(struct gg_executor *executor, uint64_t fence)
 {
-    struct gg_ending ending = {.kind = (enum gg_outcome)outcome->kind,
-                               .exit_status = GG_UNSAID,
-                               .snooze_ms = outcome->snooze_ms};
-    gg_child_spare(executor->world->keeper, &executor->child);
-    gg_child_lease(executor->world->keeper, &executor->child, 0);
+    char old[GG_FOLDER_BYTES];
+    if (executor->folder_fd < 0 || gg_folder_is_empty(executor->folder_fd)) {
+        return;
+    }
+    int len = snprintf(old, sizeof old, "%s/old%llu", executor->world->temp_folder,
+                       (unsigned long long)fence);
+    (void)close(executor->folder_fd);
+    if (len > 0 && (size_t)len < sizeof old && rename(executor->folder, old) == 0) {
+        gg_folder_remove(executor->world, old);
+    }
+    (void)mkdir(executor->folder, 0700);
+    executor->folder_fd = open(executor->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void on_outcome(struct gg_executor *executor, const struct gg_said *said)
+{
+    struct gg_ending ending = {
+        .kind = said->outcome, .exit_status = GG_UNSAID, .snooze_ms = said->snooze_ms};
+    uint64_t fence = executor->fence;
+    if (executor->stopping) {
+        gg_child_spare(executor->world->keeper, &executor->child);
+        executor->stopping = false;
+    }
+    executor->rest_at = gg_mono_add(gg_mono_now(), REST_MS);
+    gg_list_push_back(executor->world->resting, &executor->resting);
     read_errors(executor, TURN_READS_MAX);
-    gg_ending_set_text(&ending, outcome->text);
-    if (outcome->result.len > executor->result_bytes_max) {
+    gg_ending_set_text(&ending, said->text);
+    if (said->result.len > executor->result_bytes_max) {
         ending.kind = GG_OUTCOME_FAILED;
         (void)snprintf(ending.text, sizeof ending.text,
                        "the result has %zu bytes, more than the limit of %llu "
                        "(result_bytes_max)",
-                       outcome->result.len,
+                       said->result.len,
                        (unsigned long long)executor->result_bytes_max);
-    } else if (outcome->result.len > 0) {
-        ending.result = gg_blob_new(outcome->result);
+    } else if (said->result.len > 0) {
+        ending.result = gg_blob_new(said->result);
     }
+    clean_folder(executor, fence);
     end_attempt(executor, &ending);
     executor->hooks.ready(executor->hooks.ctx, executor->index);
 }
 
-/* False: it says what an executor does not say. */
-static bool on_command(struct gg_executor *executor, const struct gg_command *command)
+/* False: it says what an executor does not say, or not now. */
+static bool on_said(void *ctx, const struct gg_said *said)
 {
-    if (command->code == GG_CMD_HEARTBEAT && !executor->is_ready) {
+    struct gg_executor *executor = ctx;
+    const struct gg_run_hooks *hooks = &executor->world->hooks;
+    if (said->kind == GG_SAID_READY) {
+        if (executor->is_ready) {
+            return false;
+        }
         executor->is_ready = true;
         executor->hooks.ready(executor->hooks.ctx, executor->index);
         return true;
     }
-    if (executor->fence == 0) {
+    if (executor->fence == 0 || (said->fence != 0 && said->fence != executor->fence)) {
         return false;
     }
-    if (command->code == GG_CMD_PROGRESS) {
-        say(executor, GG_LINE_PROGRESS, command->as.progress.progress_text,
-            command->as.progress.progress_ppm);
-    } else if (command->code == GG_CMD_PARTIAL) {
-        say(executor, GG_LINE_PARTIAL, command->as.partial.data, 0);
-    } else if (command->code == GG_CMD_CHECKPOINT) {
-        say(executor, GG_LINE_CHECKPOINT, command->as.checkpoint.data, 0);
-    } else if (command->code == GG_CMD_OUTCOME &&
-               command->as.outcome.fence == executor->fence &&
-               is_handlers_own(command->as.outcome.kind)) {
-        on_outcome(executor, &command->as.outcome);
+    if (said->kind == GG_SAID_LINE) {
+        hooks->said(hooks->ctx, executor->fence, &said->line);
+    } else if (said->kind == GG_SAID_OUTCOME) {
+        on_outcome(executor, said);
     } else {
+        executor->result_too_large = true;
         return false;
-    }
-    return true;
-}
-
-/* One whole message. */
-static bool on_message(struct gg_executor *executor, struct gg_slice frame)
-{
-    struct gg_message message;
-    struct gg_command command;
-    struct gg_fault fault;
-    if (gg_message_open(frame, (struct gg_slice){0}, &message, &fault) != GG_OK) {
-        return false;
-    }
-    while (gg_message_next(&message, &command, &fault)) {
-        if (fault.err != GG_OK || !on_command(executor, &command)) {
-            return false;
-        }
     }
     return true;
 }
@@ -198,25 +193,19 @@ static bool on_message(struct gg_executor *executor, struct gg_slice frame)
 static bool take_messages(struct gg_executor *executor)
 {
     size_t at = 0;
-    bool good = true;
-    while (good && executor->in.len - at >= LENGTH_BYTES) {
-        const uint8_t *head = executor->in.data + at;
-        size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 |
-                     (size_t)head[2] << 8 | (size_t)head[3];
-        if (len > executor->in.max - LENGTH_BYTES) {
-            return false;
-        }
-        if (executor->in.len - at - LENGTH_BYTES < len) {
-            break;
-        }
-        good = on_message(executor, gg_slice_of(head + LENGTH_BYTES, len));
-        at += LENGTH_BYTES + len;
-    }
+    size_t used = 0;
+    do {
+        struct gg_slice rest = gg_slice_of(executor->in.data + at,
+                                           executor->in.len - at);
+        used = executor->talk->read(rest, executor->result_bytes_max, on_said,
+                                    executor);
+        at += used == GG_TALK_BAD ? 0 : used;
+    } while (used > 0 && used != GG_TALK_BAD);
     if (at > 0) {
         memmove(executor->in.data, executor->in.data + at, executor->in.len - at);
         gg_buf_cut(&executor->in, executor->in.len - at);
     }
-    return good;
+    return used != GG_TALK_BAD;
 }
 
 static void on_socket(struct gg_listener *watch, uint32_t events)
@@ -238,7 +227,7 @@ static void on_socket(struct gg_listener *watch, uint32_t events)
         }
         gg_buf_append(&executor->in, piece, (size_t)got);
         if (executor->in.failed || !take_messages(executor)) {
-            executor->broken = true;
+            executor->broken = !executor->result_too_large;
             gg_listener_close(executor->world->poller, watch);
             gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
             break;
@@ -289,16 +278,18 @@ static void on_end(struct gg_executor *executor, const struct gg_keeper_report *
     struct gg_process_facts facts = {
         .wait_status = report->status,
         .keeper_killed = report->keeper_killed != 0,
+        .result_too_large = executor->result_too_large,
+        .result_bytes_max = executor->result_bytes_max,
         .output = gg_tail_slice(&executor->tail),
     };
     gg_ending_judge(&facts, &ending);
-    if (ending.kind == GG_OUTCOME_SUCCEEDED || ending.kind == GG_OUTCOME_FAILED ||
-        ending.kind == GG_OUTCOME_REJECTED) {
+    bool exited = WIFEXITED(report->status) && !facts.keeper_killed;
+    if (exited && !executor->result_too_large) {
         /* An exit in the midst of an attempt is no outcome, whatever its status. */
         ending.kind = GG_OUTCOME_CRASHED;
         if (ending.exit_status == 0) {
-            gg_ending_set_text(
-                &ending, gg_slice_text("the handler ended its process, status 0"));
+            gg_ending_set_text(&ending,
+                               gg_slice_text("the executor ended with status 0"));
         }
     }
     if (executor->broken) {
@@ -310,7 +301,12 @@ static void on_end(struct gg_executor *executor, const struct gg_keeper_report *
     if (executor->fence != 0) {
         end_attempt(executor, &ending);
     }
-    executor->hooks.died(executor->hooks.ctx, executor->index, reason);
+    const struct gg_death death = {
+        .reason = reason,
+        .wait_status = report->status,
+        .asked = executor->asked || report->keeper_killed != 0,
+    };
+    executor->hooks.died(executor->hooks.ctx, executor->index, &death);
     destroy(executor);
 }
 
@@ -325,7 +321,8 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
     } else if (report->op == GG_KEEPER_FAILED) {
         struct gg_ending ending;
         gg_ending_not_started("cannot start an executor", report->error, &ending);
-        executor->hooks.died(executor->hooks.ctx, executor->index, ending.text);
+        const struct gg_death death = {.reason = ending.text, .wait_status = -1};
+        executor->hooks.died(executor->hooks.ctx, executor->index, &death);
         destroy(executor);
     }
 }
@@ -333,13 +330,16 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
 /* ---- its beginning ---- */
 
 static struct gg_executor *make(const struct gg_run_world *world,
-                                const struct gg_executor_hooks *hooks, uint32_t index)
+                                const struct gg_executor_hooks *hooks,
+                                const struct gg_executor_spec *spec)
 {
     struct gg_executor *executor = calloc(1, sizeof *executor);
     if (executor != NULL) {
         executor->world = world;
         executor->hooks = *hooks;
-        executor->index = index;
+        executor->talk = spec->talk;
+        executor->index = spec->index;
+        executor->folder_fd = -1;
         executor->child = (struct gg_child){.on_report = on_report, .ctx = executor};
         executor->socket = (struct gg_listener){
             .fd = -1, .ready = on_socket, .ctx = executor};
@@ -351,41 +351,81 @@ static struct gg_executor *make(const struct gg_run_world *world,
     return executor;
 }
 
-enum gg_err gg_executor_start(const struct gg_run_world *world,
-                              const struct gg_executor_hooks *hooks,
-                              const char *const *arguments, uint32_t index,
-                              struct gg_executor **out_executor)
+/* Ends of the child's descriptors: ours are watched, the others are sent along. */
+struct ends {
+    int socket;
+    int errors;
+    int null;
+};
+
+static enum gg_err open_ends(struct gg_executor *executor, struct ends *out)
 {
-    struct gg_executor *executor = make(world, hooks, index);
+    struct gg_poller *poller = executor->world->poller;
     int pair[2] = {-1, -1};
     int errors[2] = {-1, -1};
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (executor == NULL) {
-        (void)close(null);
-        return GG_ERR_NO_MEMORY;
+    out->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (out->null < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return GG_ERR_SYSTEM;
     }
-    enum gg_err err = GG_ERR_SYSTEM;
-    if (null >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
-        pipe2(errors, O_CLOEXEC) == 0 && fcntl(errors[0], F_SETFL, O_NONBLOCK) == 0) {
-        struct gg_child_spec spec = {.folder = "",
-                                     .arguments = arguments,
-                                     .fds = {null, errors[1], errors[1], pair[1]}};
-        err = gg_listener_open(world->poller, &executor->socket, pair[0], EPOLLIN);
-        pair[0] = -1;
-        if (err == GG_OK) {
-            err = gg_listener_open(world->poller, &executor->errors, errors[0],
-                                   EPOLLIN);
-            errors[0] = -1;
-        }
-        if (err == GG_OK) {
-            err = gg_child_start(world->keeper, &executor->child, &spec);
-        }
+    out->socket = pair[1];
+    enum gg_err err = gg_listener_open(poller, &executor->socket, pair[0], EPOLLIN);
+    if (err != GG_OK || pipe2(errors, O_CLOEXEC) != 0) {
+        return GG_ERR_SYSTEM;
     }
-    int left[] = {null, pair[0], pair[1], errors[0], errors[1]};
+    out->errors = errors[1];
+    if (fcntl(errors[0], F_SETFL, O_NONBLOCK) != 0) {
+        (void)close(errors[0]);
+        return GG_ERR_SYSTEM;
+    }
+    return gg_listener_open(poller, &executor->errors, errors[0], EPOLLIN);
+}
+
+static enum gg_err start_child(struct gg_executor *executor,
+                               const char *const *arguments)
+{
+    struct ends ends = {-1, -1, -1};
+    char variable[VARIABLE_BYTES];
+    (void)snprintf(variable, sizeof variable, "TMPDIR=%s", executor->folder);
+    const char *const variables[] = {variable, NULL};
+    enum gg_err err = open_ends(executor, &ends);
+    if (err == GG_OK) {
+        struct gg_child_spec child = {
+            .folder = "",
+            .arguments = arguments,
+            .variables = variables,
+            .fds = {ends.null, ends.errors, ends.errors, ends.socket}};
+        if (executor->talk == &gg_talk_coprocess) {
+            child.fds[0] = ends.socket;
+            child.fds[1] = ends.socket;
+            child.fds[3] = -1;
+        }
+        err = gg_child_start(executor->world->keeper, &executor->child, &child);
+    }
+    int left[] = {ends.null, ends.socket, ends.errors};
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
         if (left[i] >= 0) {
             (void)close(left[i]);
         }
+    }
+    return err;
+}
+
+enum gg_err gg_executor_start(const struct gg_run_world *world,
+                              const struct gg_executor_hooks *hooks,
+                              const struct gg_executor_spec *spec,
+                              struct gg_executor **out_executor)
+{
+    struct gg_executor *executor = make(world, hooks, spec);
+    if (executor == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    enum gg_err err = gg_folder_make(world, "e", world->keeper->next_number,
+                                     executor->folder);
+    if (err == GG_OK) {
+        executor->folder_fd = open(executor->folder,
+                                   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        err = start_child(executor, spec->arguments);
     }
     if (err != GG_OK) {
         destroy(executor);
@@ -398,46 +438,78 @@ enum gg_err gg_executor_start(const struct gg_run_world *world,
 enum gg_err gg_executor_begin(struct gg_executor *executor,
                               const struct gg_run_spec *spec)
 {
-    struct gg_assign assign;
-    gg_record_default(GG_RECORD_ASSIGN, &assign);
-    assign.id = spec->id;
-    assign.fence = spec->fence;
-    assign.pool = 1;
-    assign.attempt = spec->attempt;
-    assign.queue = spec->queue;
-    assign.payload = gg_blob_slice(spec->payload);
-    assign.realm = spec->realm;
-    assign.key = spec->key;
-    assign.run_timeout_ms = spec->run_timeout_ms;
-    assign.checkpoint = spec->checkpoint;
-    assign.attempts_max = spec->attempts_max;
+    size_t start = executor->out.len;
     gg_tail_clear(&executor->tail);
-    enum gg_err err = queue(executor, GG_CMD_ASSIGN, &assign);
-    if (err != GG_OK) {
-        return err;
+    executor->talk->write_job(&executor->out, spec, executor->folder);
+    if (executor->out.failed) {
+        gg_buf_cut(&executor->out, start);
+        return GG_ERR_NO_MEMORY;
     }
     executor->fence = spec->fence;
     executor->result_bytes_max = spec->result_bytes_max;
-    executor->in.max = (size_t)spec->result_bytes_max * 2 + MESSAGE_SPARE_BYTES;
-    gg_child_lease(executor->world->keeper, &executor->child, spec->deadline_ms);
+    executor->in.max = (size_t)spec->result_bytes_max * 2 + MESSAGE_SPARE_BYTES * 2;
+    gg_list_remove(&executor->resting);
+    tell_lease(executor, spec->deadline_ms);
+    flush(executor);
     executor->world->hooks.started(executor->world->hooks.ctx, spec->fence);
     return GG_OK;
 }
 
 void gg_executor_stop(struct gg_executor *executor, uint64_t grace_ms)
 {
-    struct gg_stop_info stop = {
-        .fence = executor->fence, .reason = GG_STOP_CANCELLED, .grace_ms = grace_ms};
-    memset(stop.id.bytes, 0xff, sizeof stop.id.bytes);
+    size_t start = executor->out.len;
     if (grace_ms > 0 && executor->socket.fd >= 0) {
-        (void)queue(executor, GG_CMD_STOP, &stop);
+        executor->talk->write_stop(&executor->out, executor->fence, grace_ms);
+        if (executor->out.failed) {
+            gg_buf_cut(&executor->out, start);
+        }
+        flush(executor);
+    }
+    executor->stopping = true;
+    gg_child_stop(executor->world->keeper, &executor->child,
+                  grace_ms > 0 ? executor->talk->stop_signal : 0, grace_ms);
+}
+
+void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms)
+{
+    executor->asked = true;
+    if (executor->socket.fd >= 0) {
+        (void)shutdown(executor->socket.fd, SHUT_WR);
     }
     gg_child_stop(executor->world->keeper, &executor->child, 0, grace_ms);
 }
 
+pid_t gg_executor_pid(const struct gg_executor *executor)
+{
+    return executor->child.pid;
+}
+
+void gg_executor_rest(const struct gg_run_world *world, struct gg_mono now)
+{
+    GG_LIST_EACH(world->resting, it)
+    {
+        struct gg_executor *executor = GG_CONTAINER(it, struct gg_executor, resting);
+        if (!gg_mono_reached(executor->rest_at, now)) {
+            return;
+        }
+        gg_list_remove(&executor->resting);
+        tell_lease(executor, 0);
+    }
+}
+
+bool gg_executor_next_rest(const struct gg_run_world *world, struct gg_mono *out_at)
+{
+    struct gg_link *first = gg_list_first(world->resting);
+    if (first == NULL) {
+        return false;
+    }
+    *out_at = GG_CONTAINER(first, struct gg_executor, resting)->rest_at;
+    return true;
+}
+
 void gg_executor_lease(struct gg_executor *executor, int64_t deadline_ms)
 {
-    gg_child_lease(executor->world->keeper, &executor->child, deadline_ms);
+    tell_lease(executor, deadline_ms);
 }
 
 void gg_executor_drop(struct gg_executor **executor_p)

@@ -1,35 +1,47 @@
-/* executor.h - one pre-forked process that runs attempts of a C handler, one at a time.
+/* executor.h - a process that stays and runs attempts, one at a time: a C handler, or a
+ * co-process.
  *
- * It is our own program with a role argument, started by the keeper and exec'ed anew;
- * it loads the shared object and speaks over the socket at its descriptor 3: the same
- * messages as everywhere (common/codec.h), each behind its length, 4 bytes big-endian.
+ * The keeper starts it; it speaks over one stream socket, in the language of its
+ * gg_talk (worker/exec/talk.h). A handler is our own program with a role argument,
+ * exec'ed anew, with the socket at its descriptor 3 (the other side is
+ * worker/lib/executor.c); a co-process has it as standard input and output.
  *
- *   to it    assign, stop
- *   from it  heartbeat (it can take work), progress, partial, checkpoint, outcome
- *
- * The other side is worker/lib/executor.c. Which executor gets the next attempt, and
- * whether a dead one is replaced, is worker/sup's affair.
+ * Which executor gets the next attempt, and whether a dead one is replaced, is
+ * worker/sup's affair.
  */
 #ifndef GG_WORKER_EXEC_EXECUTOR_H
 #define GG_WORKER_EXEC_EXECUTOR_H
 
-#include "worker/exec/run.h"
+#include "worker/exec/talk.h"
 
 struct gg_executor;
+
+/* How an executor ended. */
+struct gg_death {
+    const char *reason; /* A sentence; lent. */
+    int wait_status;    /* As waitpid() gives it; -1: it could not be started. */
+    bool asked;         /* We ended it, or its lease did: no fault of its own. */
+};
 
 /* What its owner is told. After `died` the executor is gone; an attempt it had in hand
  * has been reported as ended before. */
 struct gg_executor_hooks {
     void *ctx;
     void (*ready)(void *ctx, uint32_t index); /* Started, or done with its attempt. */
-    void (*died)(void *ctx, uint32_t index, const char *reason);
+    void (*died)(void *ctx, uint32_t index, const struct gg_death *death);
 };
 
-/* Start one. `arguments` is how (ended by NULL), `index` what its owner calls it.
- * GG_OK: `ready` or `died` follows. */
+/* How to start one; all lent for the call. */
+struct gg_executor_spec {
+    const struct gg_talk *talk;
+    const char *const *arguments; /* Ended by NULL. */
+    uint32_t index;               /* What its owner calls it. */
+};
+
+/* Start one. GG_OK: `ready` or `died` follows. */
 GG_MUST_USE enum gg_err gg_executor_start(const struct gg_run_world *world,
                                           const struct gg_executor_hooks *hooks,
-                                          const char *const *arguments, uint32_t index,
+                                          const struct gg_executor_spec *spec,
                                           struct gg_executor **out_executor);
 
 /* Give it an attempt; it must be idle. GG_OK: `ended` of the world's hooks follows. On
@@ -37,13 +49,25 @@ GG_MUST_USE enum gg_err gg_executor_start(const struct gg_run_world *world,
 GG_MUST_USE enum gg_err gg_executor_begin(struct gg_executor *executor,
                                           const struct gg_run_spec *spec);
 
-/* Tell the handler that its attempt is cancelled; after `grace_ms` the whole executor
- * is killed. 0: now. */
+/* Tell it that its attempt is cancelled; after `grace_ms` the whole executor is killed.
+ * 0: now. */
 void gg_executor_stop(struct gg_executor *executor, uint64_t grace_ms);
+
+/* Let it end: it sees the end of its input, and is killed after `grace_ms`. */
+void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms);
 
 void gg_executor_lease(struct gg_executor *executor, int64_t deadline_ms);
 
+/* Its process id; 0 before it has been started. */
+pid_t gg_executor_pid(const struct gg_executor *executor);
+
 /* Close it; an idle one ends by itself then. */
 void gg_executor_drop(struct gg_executor **executor_p);
+
+/* The keeper holds the lease of an attempt for a while after its end, so that a busy
+ * executor does not cost two orders a job. Take back those that have rested; the second
+ * says when to call again, false: not before something else happens. */
+void gg_executor_rest(const struct gg_run_world *world, struct gg_mono now);
+bool gg_executor_next_rest(const struct gg_run_world *world, struct gg_mono *out_at);
 
 #endif

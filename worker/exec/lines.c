@@ -82,8 +82,7 @@ static bool parse_snooze(struct gg_slice rest, struct gg_line *out)
     return gg_duration_parse(text, &out->ms) && out->ms <= GG_YEAR_MS;
 }
 
-/* `line` without its newline; the byte behind it is the newline. */
-static bool parse(struct gg_slice line, struct gg_line *out)
+bool gg_line_parse(struct gg_slice line, struct gg_line *out)
 {
     if (take_word(&line, "progress")) {
         return parse_progress(line, out);
@@ -108,7 +107,8 @@ static void finish_line(struct gg_lines *lines, gg_line_fn *visit, void *ctx)
 {
     struct gg_line line;
     bool whole = !lines->skipping && !lines->held.failed;
-    if (whole && parse(gg_slice_of(lines->held.data, lines->held.len - 1), &line)) {
+    if (whole &&
+        gg_line_parse(gg_slice_of(lines->held.data, lines->held.len - 1), &line)) {
         visit(ctx, &line);
     } else if (!whole || lines->held.len > 1) {
         lines->bad_count++; /* An empty line is nobody's fault. */

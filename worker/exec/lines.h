@@ -42,6 +42,10 @@ void gg_lines_fini(struct gg_lines *lines);
 void gg_lines_push(struct gg_lines *lines, struct gg_slice bytes, gg_line_fn *visit,
                    void *ctx);
 
+/* Read one line: without its newline, but with that byte behind it in memory. False: it
+ * says nothing that is known. */
+GG_MUST_USE bool gg_line_parse(struct gg_slice line, struct gg_line *out);
+
 /* The stream has ended: its last line may lack the newline. */
 void gg_lines_end(struct gg_lines *lines, gg_line_fn *visit, void *ctx);
 

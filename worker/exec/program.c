@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "worker/exec/folder.h"
 #include "worker/exec/tail.h"
 
 enum {
@@ -17,7 +17,6 @@ enum {
     TURN_READS_MAX = 4,   /* Reads of one pipe in one turn. */
     FINAL_READS_MAX = 32, /* After the end: what a full pipe can still hold. */
     VARIABLES_MAX = 12,
-    PATH_BYTES = 4096,
 };
 
 enum stream { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_SAY, STREAM_COUNT };
@@ -38,7 +37,7 @@ struct gg_program {
     bool snoozed;
     uint64_t snooze_ms;
     bool warned;
-    char folder[PATH_BYTES];
+    char folder[GG_FOLDER_BYTES];
 };
 
 static void destroy(struct gg_program *program)
@@ -50,34 +49,6 @@ static void destroy(struct gg_program *program)
     gg_buf_fini(&program->result);
     gg_lines_fini(&program->lines);
     free(program);
-}
-
-/* ---- its temporary folder ---- */
-
-/* Most jobs leave it empty. What is left else is removed by a child of the keeper's, so
- * that a large tree holds nobody up; nobody waits for that child. */
-static void on_removed(struct gg_child *child, const struct gg_keeper_report *report)
-{
-    if (report->op != GG_KEEPER_STARTED) {
-        free(child);
-    }
-}
-
-static void remove_folder(struct gg_program *program)
-{
-    if (program->folder[0] == '\0' || rmdir(program->folder) == 0 || errno == ENOENT) {
-        return;
-    }
-    struct gg_child *child = calloc(1, sizeof *child);
-    const char *const arguments[] = {"rm", "-rf", "--", program->folder, NULL};
-    struct gg_child_spec spec = {
-        .folder = "/", .arguments = arguments, .fds = {-1, -1, -1, -1}};
-    if (child != NULL) {
-        child->on_report = on_removed;
-        if (gg_child_start(program->world->keeper, child, &spec) != GG_OK) {
-            free(child);
-        }
-    }
 }
 
 /* ---- what it says ---- */
@@ -184,7 +155,7 @@ static void finish(struct gg_program *program, struct gg_ending *ending)
 {
     const struct gg_run_hooks hooks = program->world->hooks;
     uint64_t fence = program->fence;
-    remove_folder(program);
+    gg_folder_remove(program->world, program->folder);
     hooks.ended(hooks.ctx, fence, ending);
     gg_blob_unref(&ending->result);
     destroy(program);
@@ -386,10 +357,7 @@ enum gg_err gg_program_begin(const struct gg_run_world *world,
         gg_ending_not_started("cannot start the program", ENOMEM, out_ending);
         return GG_ERR_NO_MEMORY;
     }
-    int len = snprintf(program->folder, sizeof program->folder, "%s/%llu",
-                       world->temp_folder, (unsigned long long)spec->fence);
-    if (len < 0 || (size_t)len >= sizeof program->folder ||
-        mkdir(program->folder, 0700) != 0) {
+    if (gg_folder_make(world, "", spec->fence, program->folder) != GG_OK) {
         gg_ending_not_started("cannot make the folder of the attempt", errno,
                               out_ending);
         destroy(program);

@@ -1,14 +1,15 @@
 /* run.h - what an executor is told of an attempt, and what it tells back.
  *
  * Two kinds of executor keep this contract: program.c (a process an attempt) and
- * handler.c (a pre-forked process with a C handler). In what they call back, `fence`
- * says which attempt it is about; `ended` comes once for each attempt that was begun,
- * and after it nothing more.
+ * executor.c (a process that stays: a C handler, or a co-process). In what they call
+ * back, `fence` says which attempt it is about; `ended` comes once for each attempt
+ * that was begun, and after it nothing more.
  */
 #ifndef GG_WORKER_EXEC_RUN_H
 #define GG_WORKER_EXEC_RUN_H
 
 #include "common/id.h"
+#include "common/list.h"
 #include "worker/exec/ending.h"
 #include "worker/exec/keeper_client.h"
 #include "worker/exec/lines.h"
@@ -42,6 +43,7 @@ struct gg_run_world {
     struct gg_poller *poller;
     struct gg_keeper_client *keeper;
     struct gg_run_hooks hooks;
+    struct gg_link *resting; /* Idle executors whose lease the keeper still holds. */
     const char *temp_folder; /* Each attempt gets a folder in it. */
     bool verbose;            /* Pass standard error of jobs on to our own. */
 };
