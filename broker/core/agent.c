@@ -4,7 +4,9 @@
 
 #include "broker/core/answer.h"
 #include "broker/core/lease.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
+#include "broker/core/recover.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
 #include "broker/core/watch.h"
@@ -53,6 +55,7 @@ void gg_agent_unref(struct gg_agent **agent_p)
         gg_blob_unref(&agent->name);
         gg_blob_unref(&agent->host);
         gg_blob_unref(&agent->program);
+        gg_blob_unref(&agent->awaited);
         free(agent);
     }
 }
@@ -65,8 +68,9 @@ static bool match_name(const void *item, const void *key)
 }
 
 /* Take the agent out of the map; jobs may go on naming it. */
-static void forget(struct gg_core *core, struct gg_agent *agent)
+static void forget(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
 {
+    gg_erase_agent(core, fx, agent);
     gg_heap_remove(&core->agent_timers, &agent->timer);
     free_pools(agent);
     (void)gg_map_remove(&core->agents, agent->hash, agent);
@@ -93,6 +97,13 @@ static struct gg_agent *new_agent(struct gg_core *core, struct gg_slice name)
     gg_list_init(&agent->leases);
     gg_map_put(&core->agents, agent->hash, agent);
     return agent;
+}
+
+struct gg_agent *gg_agent_restore(struct gg_core *core, struct gg_slice name)
+{
+    struct gg_agent *agent = gg_map_find(&core->agents, gg_hash(name, core->seed),
+                                         match_name, &name);
+    return agent != NULL ? agent : new_agent(core, name);
 }
 
 void gg_agents_fini(struct gg_core *core)
@@ -263,8 +274,8 @@ static void add_pool(struct gg_core *core, struct gg_agent *agent,
 
 /* Take the windows as stated; of pools not known yet also what they serve. (Leases can
  * be theirs already: an attempt taken back names the pool that runs it.) */
-static void take_pools(struct gg_core *core, struct gg_agent *agent,
-                       struct gg_list pools)
+static void take_pools(struct gg_core *core, struct gg_effects *fx,
+                       struct gg_agent *agent, struct gg_list pools)
 {
     struct gg_pool_info info;
     struct gg_fault fault;
@@ -279,6 +290,7 @@ static void take_pools(struct gg_core *core, struct gg_agent *agent,
     }
     if (agent->pool_count != known) {
         gg_leases_count_pools(agent);
+        gg_persist_agent(core, fx, agent);
     }
 }
 
@@ -339,7 +351,7 @@ void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
 {
     gg_leases_renew(core, agent, heartbeat->held);
     agent->draining = heartbeat->draining;
-    take_pools(core, agent, heartbeat->pools);
+    take_pools(core, fx, agent, heartbeat->pools);
     gg_agent_feed(core, fx, agent);
 }
 
@@ -353,6 +365,7 @@ void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,
     free_pools(agent);
     if (bye) {
         gg_leases_end_all(core, fx, agent, GG_LEASE_HANDED_BACK);
+        gg_erase_agent(core, fx, agent);
     }
     arm(core, agent);
 }
@@ -376,7 +389,7 @@ static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
     }
     if (gg_list_empty(&agent->leases) &&
         gg_mono_reached(gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS), now)) {
-        forget(core, agent);
+        forget(core, fx, agent);
         return;
     }
     arm(core, agent);
@@ -394,6 +407,25 @@ void gg_agents_due(struct gg_core *core, struct gg_effects *fx)
     }
 }
 
+enum gg_err gg_agents_await(struct gg_core *core, struct gg_mono until)
+{
+    size_t place = 0;
+    struct gg_agent *agent;
+    enum gg_err err = gg_heap_reserve(&core->agent_timers,
+                                      (uint32_t)gg_map_count(&core->agents));
+    while (err == GG_OK && (agent = gg_map_next(&core->agents, &place)) != NULL) {
+        agent->gone_since = (struct gg_mono){until.ms -
+                                             (int64_t)core->bounds.gone_grace_ms};
+        arm(core, agent);
+    }
+    return err;
+}
+
+static struct gg_mono later(struct gg_mono a, struct gg_mono b)
+{
+    return a.ms > b.ms ? a : b;
+}
+
 void gg_agents_forgive(struct gg_core *core)
 {
     size_t place = 0;
@@ -402,7 +434,7 @@ void gg_agents_forgive(struct gg_core *core)
         if (agent->peer != GG_PEER_NONE) {
             agent->last_seen = core->now.mono;
         } else {
-            agent->gone_since = core->now.mono;
+            agent->gone_since = later(agent->gone_since, core->now.mono);
         }
         gg_leases_extend(core, agent);
     }
@@ -520,7 +552,12 @@ void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     session->agent = agent;
     gg_say_welcome(core, fx, peer);
     gg_leases_settle(core, fx, agent, hello->held);
-    take_pools(core, agent, hello->pools);
+    agent->seq = 0;
+    take_pools(core, fx, agent, hello->pools);
+    if (agent->seq == 0) {
+        gg_persist_agent(core, fx, agent); /* It may come without pools. */
+    }
+    gg_recover_agent(core, fx, agent);
     arm(core, agent);
     event(core, fx, agent, GG_MOMENT_WORKER_UP);
     gg_agent_feed(core, fx, agent);

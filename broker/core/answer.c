@@ -35,8 +35,7 @@ void gg_effects_fini(struct gg_effects *fx)
     *fx = (struct gg_effects){0};
 }
 
-/* A new effect at the end of the list whose bytes begin here; NULL without memory. */
-static struct gg_effect *begin(struct gg_effects *fx, enum gg_effect_type type)
+struct gg_effect *gg_effect_begin(struct gg_effects *fx, enum gg_effect_type type)
 {
     if (fx->count == fx->room) {
         uint32_t room = fx->room == 0 ? 64 : fx->room * 2;
@@ -57,8 +56,7 @@ static struct gg_effect *begin(struct gg_effects *fx, enum gg_effect_type type)
     return effect;
 }
 
-/* The bytes written since begin() belong to the effect. */
-static void end(struct gg_effects *fx, struct gg_effect *effect)
+void gg_effect_end(struct gg_effects *fx, struct gg_effect *effect)
 {
     if (fx->arena.failed) {
         gg_buf_cut(&fx->arena, effect->offset);
@@ -73,14 +71,14 @@ static void send_as(struct gg_effects *fx, enum gg_effect_type type, uint32_t pe
                     uint64_t request, enum gg_command_code code, const void *record,
                     uint64_t after)
 {
-    struct gg_effect *effect = begin(fx, type);
+    struct gg_effect *effect = gg_effect_begin(fx, type);
     if (effect == NULL) {
         return;
     }
     effect->peer = peer;
     effect->after = after;
     gg_command_write(&fx->arena, code, request, record, NULL);
-    end(fx, effect);
+    gg_effect_end(fx, effect);
 }
 
 void gg_say(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
@@ -133,19 +131,20 @@ void gg_say_welcome(struct gg_core *core, struct gg_effects *fx, uint32_t peer)
 void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assign,
                    const struct gg_job *job)
 {
-    struct gg_effect *effect = begin(fx, GG_FX_SEND);
+    struct gg_effect *effect = gg_effect_begin(fx, GG_FX_SEND);
     if (effect == NULL) {
         return;
     }
     struct gg_slice attachment = {0};
     effect->peer = peer;
-    effect->after = job->seq;
+    /* The agent's record too: after a restart it is asked what it runs. */
+    effect->after = job->seq > job->agent->seq ? job->seq : job->agent->seq;
     assign->payload = gg_blob_slice(job->payload);
     gg_command_write(&fx->arena, GG_CMD_ASSIGN, 0, assign, &attachment);
     if (attachment.data != NULL) {
         effect->attachment = gg_blob_ref(job->payload);
     }
-    end(fx, effect);
+    gg_effect_end(fx, effect);
 }
 
 void gg_say_patiently(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
@@ -167,8 +166,9 @@ static uint64_t retry_hint(const struct gg_core *core, enum gg_err err)
                : 0;
 }
 
-void gg_refuse(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
-               uint64_t request, enum gg_err err, const char *format, ...)
+void gg_refuse_after(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                     uint64_t request, uint64_t after, enum gg_err err,
+                     const char *format, ...)
 {
     char text[TEXT_BYTES];
     va_list args;
@@ -178,7 +178,18 @@ void gg_refuse(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     struct gg_error error = {
         .error = err, .text = gg_slice_text(text), .retry_ms = retry_hint(core, err)};
     core->stat[GG_STAT_REFUSED]++;
-    gg_say(core, fx, peer, request, GG_CMD_ERROR, &error, 0);
+    gg_say(core, fx, peer, request, GG_CMD_ERROR, &error, after);
+}
+
+void gg_refuse(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+               uint64_t request, enum gg_err err, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    gg_refuse_after(core, fx, peer, request, 0, err, "%s", text);
 }
 
 void gg_refuse_session(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
@@ -308,11 +319,12 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if (view->with_result) {
         info.result = gg_blob_slice(job->result);
     }
-    struct gg_effect *effect = begin(fx, GG_FX_SEND);
+    struct gg_effect *effect = gg_effect_begin(fx, GG_FX_SEND);
     if (effect != NULL) {
         struct gg_slice attachment = {0};
         effect->peer = peer;
-        effect->after = job->seq;
+        effect->after = view->with_why && job->queue->seq > job->seq ? job->queue->seq
+                                                                     : job->seq;
         effect->patient = view->brief; /* The asker waits for the end. */
         effect->token = view->receipt == 0
                             ? 0
@@ -321,43 +333,10 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         if (attachment.data != NULL) {
             effect->attachment = gg_blob_ref(job->result);
         }
-        end(fx, effect);
+        gg_effect_end(fx, effect);
     }
     gg_buf_fini(&reasons);
     gg_buf_fini(&lists);
-}
-
-/* The record of a job: its wire form with everything that a restart needs. */
-void gg_persist(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
-{
-    if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
-        return;
-    }
-    struct gg_effect *effect = begin(fx, GG_FX_PERSIST);
-    if (effect == NULL) {
-        return;
-    }
-    struct gg_job_info info;
-    gg_job_describe(core, job, &info);
-    info.result = gg_blob_slice(job->result);
-    job->seq = ++core->record_number;
-    effect->after = job->seq;
-    effect->id = job->id;
-    gg_record_write(&fx->arena, GG_RECORD_JOB, &info, NULL);
-    end(fx, effect);
-}
-
-void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
-{
-    if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
-        return;
-    }
-    struct gg_effect *effect = begin(fx, GG_FX_ERASE);
-    if (effect != NULL) {
-        effect->after = ++core->record_number;
-        effect->id = job->id;
-        end(fx, effect);
-    }
 }
 
 void gg_note(struct gg_effects *fx, enum gg_effect_type type, const char *format, ...)
@@ -367,9 +346,9 @@ void gg_note(struct gg_effects *fx, enum gg_effect_type type, const char *format
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct gg_effect *effect = begin(fx, type);
+    struct gg_effect *effect = gg_effect_begin(fx, type);
     if (effect != NULL) {
         gg_buf_append(&fx->arena, text, strlen(text));
-        end(fx, effect);
+        gg_effect_end(fx, effect);
     }
 }

@@ -56,6 +56,11 @@ __attribute__((format(printf, 6, 7))) void gg_refuse(struct gg_core *core,
                                                      enum gg_err err,
                                                      const char *format, ...);
 
+/* The same where the sentence tells of what is only safe with record `after`. */
+__attribute__((format(printf, 7, 8))) void gg_refuse_after(
+    struct gg_core *core, struct gg_effects *fx, uint32_t peer, uint64_t request,
+    uint64_t after, enum gg_err err, const char *format, ...);
+
 /* Refuse a hello: the session is not opened. */
 __attribute__((format(printf, 5, 6))) void gg_refuse_session(struct gg_core *core,
                                                              struct gg_effects *fx,
@@ -98,11 +103,10 @@ void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
 /* Pack the job's tags into `out`. */
 struct gg_list gg_job_tags(const struct gg_job *job, struct gg_buf *out);
 
-/* Store the job as it is now, if it is a durable one. */
-void gg_persist(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
-
-/* Remove the job from the store, if it is a durable one. */
-void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
+/* A new effect at the end of the list whose bytes begin here, and its end once they are
+ * written. NULL without memory. */
+struct gg_effect *gg_effect_begin(struct gg_effects *fx, enum gg_effect_type type);
+void gg_effect_end(struct gg_effects *fx, struct gg_effect *effect);
 
 /* A line for the log, or for the audit log. */
 __attribute__((format(printf, 3, 4))) void gg_note(struct gg_effects *fx,

@@ -8,7 +8,9 @@
 #include "broker/core/lease.h"
 #include "broker/core/operate.h"
 #include "broker/core/outcome.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
+#include "broker/core/recover.h"
 #include "broker/core/registry.h"
 #include "broker/core/submit.h"
 #include "broker/core/timers.h"
@@ -49,6 +51,11 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     gg_list_init(&core->settles);
     gg_list_init(&core->sweeps);
     gg_list_init(&core->answering);
+    gg_list_init(&core->unkept);
+    gg_buf_init(&core->scratch, GG_KEEP_BYTES_MAX);
+    core->marked = core->now.mono;
+    core->clock_ahead_ms = core->now.wall.ms - core->now.mono.ms;
+    core->steady_ahead_ms = core->clock_ahead_ms;
     if (!allocate_tables(core)) {
         gg_core_destroy(&core);
     }
@@ -80,6 +87,7 @@ void gg_core_destroy(struct gg_core **core_p)
     }
     free_sessions(core);
     gg_operate_fini(core);
+    gg_recover_fini(core);
     gg_registry_fini(core);
     gg_agents_fini(core);
     gg_queues_fini(core);
@@ -88,6 +96,7 @@ void gg_core_destroy(struct gg_core **core_p)
     gg_heap_fini(&core->waits);
     gg_heap_fini(&core->agent_timers);
     gg_heap_fini(&core->settle_timers);
+    gg_buf_fini(&core->scratch);
     free(core->subscriptions);
     free(core);
 }
@@ -376,7 +385,7 @@ static void on_agent(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         gg_on_partial(core, fx, agent, &command->as.partial);
         return;
     case GG_CMD_CHECKPOINT:
-        gg_on_checkpoint(core, fx, agent, &command->as.checkpoint);
+        gg_on_checkpoint(core, agent, &command->as.checkpoint);
         return;
     case GG_CMD_OUTCOME:
         gg_on_outcome(core, fx, agent, &command->as.outcome);
@@ -462,7 +471,7 @@ static void on_receipt(struct gg_core *core, struct gg_effects *fx, uint64_t tok
         return; /* The job it was about is gone. */
     }
     if (kind != GG_RECEIPT_FINAL) {
-        gg_on_accept_receipt(core, job);
+        gg_on_accept_receipt(core, fx, job);
     }
     if (kind != GG_RECEIPT_ACCEPTED) {
         gg_on_final_receipt(core, fx, job);
@@ -477,7 +486,7 @@ static void on_job_due(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     case GG_JOB_SCHEDULED:
     case GG_JOB_BLOCKED:
     case GG_JOB_READY:
-        if (gg_mono_reached(job->expires, core->now.mono)) {
+        if (gg_mono_reached(gg_job_expiry(job), core->now.mono)) {
             struct gg_queue *queue = job->queue;
             gg_end_waiting(core, fx, job, GG_JOB_EXPIRED, GG_ERR_EXPIRED);
             gg_dispatch_queue(core, fx, queue);
@@ -506,6 +515,7 @@ static void on_job_due(struct gg_core *core, struct gg_effects *fx, struct gg_jo
 
 static void on_tick(struct gg_core *core, struct gg_effects *fx)
 {
+    gg_recover_due(core, fx);
     gg_agents_due(core, fx);
     gg_waiters_due(core, fx);
     gg_settles_due(core, fx);
@@ -579,4 +589,5 @@ void gg_core_step(struct gg_core *core, const struct gg_event *ev,
     }
     gg_answer_waiters(core, fx);
     gg_dispatch_again(core, fx);
+    gg_persist_step(core, fx);
 }

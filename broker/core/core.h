@@ -18,6 +18,7 @@
 
 #include "broker/core/bounds.h"
 #include "broker/core/grant.h"
+#include "broker/core/keep.h"
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/command.h"
@@ -52,14 +53,15 @@ enum gg_effect_type {
     GG_FX_RESET,       /* Send `bytes`, one reset command; then forget the session (the
                           core knows it no longer). */
     GG_FX_SEND,        /* Send `bytes`, one command, in the session. */
-    GG_FX_PERSIST,     /* Store `bytes` under `id` as record number `after`. */
-    GG_FX_ERASE,       /* Remove `id` from the store as record number `after`. */
-    GG_FX_LOG,         /* Log `bytes`, a text "event=… key=…", at info. */
-    GG_FX_AUDIT,       /* The same for the audit log. */
+    GG_FX_PERSIST, /* Store `bytes` under `kind` and `id` as record number `after`. */
+    GG_FX_ERASE,   /* Remove `kind` and `id` from the store as number `after`. */
+    GG_FX_LOG,     /* Log `bytes`, a text "event=… key=…", at info. */
+    GG_FX_AUDIT,   /* The same for the audit log. */
 };
 
 struct gg_effect {
     uint8_t type; /* enum gg_effect_type */
+    uint8_t kind; /* PERSIST, ERASE: enum gg_keep_kind */
     bool patient; /* SEND: nobody hurries for it; it may wait for company. */
     uint32_t peer;
     uint64_t
@@ -106,8 +108,8 @@ struct gg_core_about {
     struct gg_now started;
 };
 
-/* Create a core. `epoch` is larger than that of every broker before on this data, and
- * below 2^40; `seed` is for hashing and jitter. Returns NULL without memory. The caller
+/* Create a core. `epoch` is larger than that of every broker before, as far as its
+ * caller can know (records may raise it), and below 2^40; `seed` is for hashing and jitter. Returns NULL without memory. The caller
  * owns the result. */
 struct gg_core *gg_core_new(const struct gg_bounds *bounds,
                             const struct gg_core_about *about, uint64_t epoch,
@@ -115,6 +117,25 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
 
 /* Free *core_p and set it to NULL. Safe on NULL. */
 void gg_core_destroy(struct gg_core **core_p);
+
+/* After a restart, before the first event: one call for each record, the kinds in the
+ * order META, QUEUE, AGENT, JOB; then gg_core_restored(), also where there were none.
+ *   GG_ERR_STORE, GG_ERR_NOT_UNDERSTOOD  the record is damaged, or of a newer broker
+ *   GG_ERR_TOO_MANY                      the limits are below what is kept
+ *   GG_ERR_NO_MEMORY                     as it says
+ * `out_what` is a sentence about it; static. */
+GG_MUST_USE enum gg_err gg_core_restore(struct gg_core *core, enum gg_keep_kind kind,
+                                        const struct gg_id *id, struct gg_slice record,
+                                        const char **out_what);
+
+/* All records have been read; the next is numbered above `record_number`. Appends the
+ * records that must be durable before the broker serves: its epoch is above all before
+ * it then. GG_ERR_NO_MEMORY: it cannot serve. */
+GG_MUST_USE enum gg_err gg_core_restored(struct gg_core *core, struct gg_now now,
+                                         uint64_t record_number, struct gg_effects *fx);
+
+/* The broker's epoch; grows with gg_core_restored(). */
+uint64_t gg_core_epoch(const struct gg_core *core);
 
 /* Apply one event; append to `fx` what is to be done. Cannot fail: a refusal is a
  * SEND of an error. Work per step is bounded; what does not fit waits for the next

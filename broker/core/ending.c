@@ -3,6 +3,7 @@
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
 #include "broker/core/lease.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
 #include "broker/core/retry.h"
@@ -134,7 +135,7 @@ void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
     count_end(core, job);
     settle_key(core, job);
     begin_retention(core, job);
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
     gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ENDED});
     uint32_t budget = GG_ANSWERS_PER_STEP;
     tell_waiters(core, fx, job, &budget);
@@ -196,7 +197,7 @@ void gg_fail_attempt(struct gg_core *core, struct gg_effects *fx, struct gg_job 
     job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)delay};
     gg_job_arm(core, job);
     core->stat[GG_STAT_RETRIED]++;
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
     gg_watch_job(core, fx, job,
                  &(struct gg_entry){.kind = GG_MOMENT_RETRY, .until = job->until_at});
 }
@@ -210,6 +211,12 @@ static struct gg_mono remembered_until(const struct gg_core *core,
     int64_t age = gg_steady_wall(core).ms - gg_id_time(&job->id).ms;
     int64_t left = (int64_t)core->bounds.id_window_ms - age;
     return (struct gg_mono){core->now.mono.ms + (left > 0 ? left : 0)};
+}
+
+static void forget(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    gg_erase(core, fx, job);
+    gg_registry_remove(core, job);
 }
 
 void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
@@ -230,14 +237,14 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
     gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_EVICTED});
     gg_registry_drop_key(core, job);
     gg_move(core, job, GG_JOB_EVICTED);
-    gg_erase(core, fx, job);
     gg_agent_unref(&job->agent);
     gg_job_release(job);
     gg_charge(core, job, (int64_t)sizeof *job - (int64_t)job->charged);
     job->due = remembered_until(core, job);
     if (job->answer_acked || gg_mono_reached(job->due, core->now.mono)) {
-        gg_registry_remove(core, job);
+        forget(core, fx, job);
     } else {
+        gg_persist(core, job); /* Only that the id is remembered. */
         gg_job_arm(core, job);
     }
 }
@@ -245,17 +252,18 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 void gg_ended_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     if (job->state == GG_JOB_EVICTED) {
-        gg_registry_remove(core, job);
+        forget(core, fx, job);
     } else {
         gg_evict(core, fx, job);
     }
 }
 
-void gg_on_accept_receipt(struct gg_core *core, struct gg_job *job)
+void gg_on_accept_receipt(struct gg_core *core, struct gg_effects *fx,
+                          struct gg_job *job)
 {
     job->answer_acked = true;
     if (job->state == GG_JOB_EVICTED) {
-        gg_registry_remove(core, job);
+        forget(core, fx, job);
     }
 }
 

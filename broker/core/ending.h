@@ -23,7 +23,8 @@ void gg_end_waiting(struct gg_core *core, struct gg_effects *fx, struct gg_job *
 void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 
 /* A receipt came for an answer about the job. */
-void gg_on_accept_receipt(struct gg_core *core, struct gg_job *job);
+void gg_on_accept_receipt(struct gg_core *core, struct gg_effects *fx,
+                          struct gg_job *job);
 void gg_on_final_receipt(struct gg_core *core, struct gg_effects *fx,
                          struct gg_job *job);
 

@@ -31,6 +31,20 @@ void gg_job_set_state(struct gg_job *job, enum gg_job_state next)
     job->state = (uint8_t)next;
 }
 
+void gg_job_restore_state(struct gg_job *job, enum gg_job_state state)
+{
+    GG_ASSERT(job->state == GG_JOB_NONE);
+    GG_ASSERT(state > GG_JOB_NONE && state < GG_JOB_STATE_COUNT);
+    job->state = (uint8_t)state;
+}
+
+void gg_job_set_retention(struct gg_job *job)
+{
+    bool unsaid = job->keep_ms == GG_UNSAID;
+    job->until_delivered = job->keep_ms == 0 || (unsaid && job->key == NULL);
+    job->plain = job->until_delivered && job->key == NULL;
+}
+
 static void extra_free(struct gg_extra *extra)
 {
     if (extra == NULL) {

@@ -66,6 +66,7 @@ struct gg_job {
     struct gg_link line;  /* In the queue's line while READY, in its `running` then. */
     struct gg_link lease; /* In the agent's leases while RUNNING. */
     struct gg_link waiters; /* struct gg_waiter.of_job */
+    struct gg_link unkept;  /* In core->unkept: its record is to be written. */
     struct gg_heap_node timer;
     uint8_t timer_kind; /* enum gg_timer_kind */
 
@@ -88,6 +89,8 @@ struct gg_job {
     bool in_backoff;       /* SCHEDULED: waits to be tried again. */
     bool answering;        /* In core->answering: waiters are still to be told. */
     bool settled;          /* While a hello is dealt with: the agent has it in hand. */
+    bool kept_running;     /* Its record says RUNNING. */
+    bool recovered;        /* It waits since a restart: its agents are awaited. */
     uint16_t attempt;      /* Attempts begun. */
     uint16_t attempts_max; /* Attempt number after which it fails; a retry raises it. */
     uint16_t attempts;     /* As asked: how many a retry by hand grants anew. */
@@ -127,9 +130,20 @@ struct gg_job {
     struct gg_wall until_at; /* For people: when it goes on, or is evicted. */
 };
 
+/* From what was asked: is a success kept until it is delivered only, and does the job
+ * leave no history? */
+void gg_job_set_retention(struct gg_job *job);
+
+/* When the job may no longer start. A job held after a restart may have started in
+ * time, and is judged only when it is let go. INT64_MAX: never. */
+struct gg_mono gg_job_expiry(const struct gg_job *job);
+
 /* Move `job` to `next`. The only function that writes job->state: moves that are not in
  * the drawing above are bugs and stop the process. */
 void gg_job_set_state(struct gg_job *job, enum gg_job_state next);
+
+/* Put a job in state NONE where its record says that it was. */
+void gg_job_restore_state(struct gg_job *job, enum gg_job_state state);
 
 /* succeeded, failed, cancelled or expired. */
 static inline bool gg_job_ended(const struct gg_job *job)

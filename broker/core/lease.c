@@ -4,6 +4,7 @@
 #include "broker/core/answer.h"
 #include "broker/core/ending.h"
 #include "broker/core/operate.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
@@ -82,6 +83,7 @@ static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent
     job->queue->unstarted++;
     job->started = false;
     job->lost = false;
+    job->recovered = false;
     job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     gg_move(core, job, GG_JOB_RUNNING);
     gg_job_arm(core, job);
@@ -126,8 +128,8 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     if (job->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);
     }
-    if (job->at_most_once) {
-        gg_persist(core, fx, job); /* On disk before the assignment leaves. */
+    if (job->at_most_once || (job->unique_until == GG_UNIQUE_STARTED && job->key)) {
+        gg_persist(core, job); /* On disk before the assignment leaves. */
     }
     gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ASSIGNED});
     say_assign(core, fx, job);
@@ -281,6 +283,16 @@ void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
 
 /* ---- leases ---- */
 
+void gg_lease_restore(struct gg_core *core, struct gg_job *job)
+{
+    struct gg_agent *agent = job->agent;
+    insert_lease(agent, job);
+    agent->busy++;
+    gg_list_push_back(&job->queue->running, &job->line);
+    job->queue->unstarted += job->started ? 0 : 1;
+    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+}
+
 struct gg_pool *gg_lease_release(struct gg_job *job)
 {
     struct gg_agent *agent = job->agent;
@@ -331,6 +343,9 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     struct gg_agent *agent = job->agent;
     struct gg_pool *pool = gg_lease_release(job);
     core->stat[GG_STAT_LEASES_LOST]++;
+    if (why == GG_LEASE_LOST || job->kept_running) {
+        gg_persist(core, job); /* The attempt counts, also over a restart. */
+    }
     if (job->cancelling) {
         gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
     } else if (why == GG_LEASE_HANDED_BACK && !(job->at_most_once && job->started)) {
@@ -430,6 +445,48 @@ static bool may_take_back(const struct gg_job *job, const struct gg_agent *agent
            job->fence == fence && !job->at_most_once;
 }
 
+/* Was the attempt given by a broker before this one, after the last record of the job?
+ * Assignments of jobs that may run twice leave none. */
+static bool is_unrecorded(const struct gg_core *core, const struct gg_job *job,
+                          uint64_t fence)
+{
+    return fence > job->fence && fence >> GG_FENCE_SHIFT < core->epoch &&
+           (gg_job_waits(job) || (job->state == GG_JOB_RUNNING &&
+                                  job->fence >> GG_FENCE_SHIFT < core->epoch));
+}
+
+/* Take over an attempt that no record tells of. */
+static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+                  struct gg_agent *agent, const struct gg_held *held)
+{
+    struct gg_agent *before = NULL;
+    struct gg_pool *freed = NULL;
+    if (job->state == GG_JOB_RUNNING) { /* Two have it: the older one must not. */
+        gg_lease_stop(core, fx, job, GG_STOP_STALE);
+        before = job->agent;
+        freed = gg_lease_release(job);
+        gg_move(core, job, GG_JOB_READY);
+    } else {
+        if (job->state == GG_JOB_SCHEDULED) {
+            gg_line_up(core, job, false);
+        }
+        gg_queue_pull(job);
+    }
+    if (job->attempt < job->attempts_max) {
+        job->attempt++;
+    }
+    job->fence = held->fence;
+    job->started_at = core->now.wall;
+    hold_lease(core, job, agent, (uint8_t)held->pool);
+    if (job->unique_until == GG_UNIQUE_STARTED) {
+        gg_registry_drop_key(core, job);
+    }
+    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ASSIGNED});
+    if (before != NULL) {
+        gg_dispatch_freed(core, fx, before, freed);
+    }
+}
+
 /* One attempt that the agent has in hand. */
 static void settle_one(struct gg_core *core, struct gg_effects *fx,
                        struct gg_agent *agent, const struct gg_held *held)
@@ -442,6 +499,10 @@ static void settle_one(struct gg_core *core, struct gg_effects *fx,
         return;
     }
     bool taken = held_by(job, agent) && job->fence == held->fence;
+    if (!taken && is_unrecorded(core, job, held->fence)) {
+        adopt(core, fx, job, agent, held);
+        taken = true;
+    }
     if (!taken && may_take_back(job, agent, held->fence)) {
         gg_queue_pull(job);
         hold_lease(core, job, agent, (uint8_t)held->pool);

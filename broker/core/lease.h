@@ -42,6 +42,10 @@ void gg_line_up(struct gg_core *core, struct gg_job *job, bool front);
 void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    bool front);
 
+/* A job that was RUNNING when its record was written is that again, with a whole lease
+ * from now. */
+void gg_lease_restore(struct gg_core *core, struct gg_job *job);
+
 /* Take the lease of a RUNNING job away; its pool gets its credit back, but no new work
  * yet: call gg_dispatch_freed() with the result, which may be NULL. */
 struct gg_pool *gg_lease_release(struct gg_job *job);

@@ -5,6 +5,7 @@
 #include "broker/core/answer.h"
 #include "broker/core/ending.h"
 #include "broker/core/lease.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
@@ -59,7 +60,7 @@ static void begin_cancelling(struct gg_core *core, struct gg_effects *fx,
 {
     if (!job->cancelling) {
         job->cancelling = true;
-        gg_persist(core, fx, job);
+        gg_persist(core, job);
         struct gg_entry entry = moment_with_text(GG_MOMENT_CANCEL, reason);
         gg_watch_job(core, fx, job, &entry);
     }
@@ -95,8 +96,9 @@ static bool may_retry(struct gg_core *core, struct gg_effects *fx, uint32_t peer
                       uint64_t request, struct gg_job *job)
 {
     if (!gg_job_ended(job) || job->state == GG_JOB_SUCCEEDED) {
-        gg_refuse(core, fx, peer, request, GG_ERR_BAD_STATE,
-                  "only a job that failed, expired or was cancelled can be retried");
+        gg_refuse_after(
+            core, fx, peer, request, job->seq, GG_ERR_BAD_STATE,
+            "only a job that failed, expired or was cancelled can be retried");
         return false;
     }
     if (job->answering) {
@@ -104,10 +106,13 @@ static bool may_retry(struct gg_core *core, struct gg_effects *fx, uint32_t peer
                   "its waiters are still being told");
         return false;
     }
-    if (job->key != NULL && !job->key_held &&
-        gg_registry_by_key(core, job->queue, gg_blob_slice(job->key)) != NULL) {
-        gg_refuse(core, fx, peer, request, GG_ERR_KEY_TAKEN,
-                  "another job holds its key by now");
+    struct gg_job *holder = job->key == NULL || job->key_held
+                                ? NULL
+                                : gg_registry_by_key(core, job->queue,
+                                                     gg_blob_slice(job->key));
+    if (holder != NULL) {
+        gg_refuse_after(core, fx, peer, request, holder->seq, GG_ERR_KEY_TAKEN,
+                        "another job holds its key by now");
         return false;
     }
     if (gg_map_reserve(&core->by_key) != GG_OK) {
@@ -134,7 +139,7 @@ static void put_back(struct gg_core *core, struct gg_effects *fx, struct gg_job 
         gg_job_text(core, job, &job->extra->error_text, (struct gg_slice){0}, 0);
     }
     gg_line_up(core, job, false);
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
     struct gg_entry entry = moment_with_text(GG_MOMENT_RETRIED, reason);
     gg_watch_job(core, fx, job, &entry);
 }
@@ -172,6 +177,7 @@ static void pause_queue(struct gg_core *core, struct gg_effects *fx,
         queue->paused = true;
         queue->paused_at = core->now.wall;
         gg_text_replace(&queue->pause_reason, scope->reason, GG_TEXT_BYTES_MAX);
+        gg_persist_queue(core, fx, queue);
         gg_watch_queue(core, fx, queue, GG_MOMENT_PAUSED, 0, scope->reason);
     }
     GG_LIST_EACH(&queue->running, it)
@@ -325,6 +331,7 @@ void gg_on_resume(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
             queue->paused = false;
             queue->paused_at = (struct gg_wall){0};
             gg_blob_unref(&queue->pause_reason);
+            gg_persist_queue(core, fx, queue);
             gg_watch_queue(core, fx, queue, GG_MOMENT_RESUMED, 0, scope->reason);
         }
     }

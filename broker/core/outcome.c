@@ -6,6 +6,7 @@
 #include "broker/core/ending.h"
 #include "broker/core/lease.h"
 #include "broker/core/operate.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
@@ -94,15 +95,14 @@ static bool keep_result(struct gg_core *core, struct gg_job *job,
     return true;
 }
 
-static void snooze(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
-                   uint64_t ms)
+static void snooze(struct gg_core *core, struct gg_job *job, uint64_t ms)
 {
     job->attempt--;
     gg_move(core, job, GG_JOB_SCHEDULED);
     job->due = gg_mono_add(core->now.mono, ms);
     job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)ms};
     gg_job_arm(core, job);
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
 }
 
 static void crash(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
@@ -124,7 +124,7 @@ static void lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job
         return;
     }
     job->error = GG_ERR_LEASE_LOST;
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
     gg_make_ready(core, fx, job, true);
 }
 
@@ -138,6 +138,9 @@ static void hand_back(struct gg_core *core, struct gg_effects *fx, struct gg_job
         return;
     }
     job->attempt--;
+    if (job->kept_running) {
+        gg_persist(core, job);
+    }
     gg_make_ready(core, fx, job, true);
 }
 
@@ -158,7 +161,7 @@ static void apply(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
         gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_REJECTED);
         return;
     case GG_OUTCOME_SNOOZED:
-        snooze(core, fx, job, outcome->snooze_ms);
+        snooze(core, job, outcome->snooze_ms);
         return;
     case GG_OUTCOME_CRASHED:
         crash(core, fx, job);
@@ -316,8 +319,8 @@ void gg_on_partial(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
     gg_watch_partial(core, fx, job, partial->offset, partial->data);
 }
 
-void gg_on_checkpoint(struct gg_core *core, struct gg_effects *fx,
-                      struct gg_agent *agent, const struct gg_checkpoint *checkpoint)
+void gg_on_checkpoint(struct gg_core *core, struct gg_agent *agent,
+                      const struct gg_checkpoint *checkpoint)
 {
     struct gg_job *job = running(core, agent, &checkpoint->id, checkpoint->fence);
     struct gg_extra *extra = job == NULL ? NULL : gg_job_extra(core, job);
@@ -326,5 +329,5 @@ void gg_on_checkpoint(struct gg_core *core, struct gg_effects *fx,
     }
     gg_job_text(core, job, &extra->checkpoint, checkpoint->data,
                 GG_CHECKPOINT_BYTES_MAX);
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
 }

@@ -14,7 +14,7 @@ void gg_on_progress(struct gg_core *core, struct gg_effects *fx, struct gg_agent
                     const struct gg_progress *progress);
 void gg_on_partial(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent,
                    const struct gg_partial *partial);
-void gg_on_checkpoint(struct gg_core *core, struct gg_effects *fx,
-                      struct gg_agent *agent, const struct gg_checkpoint *checkpoint);
+void gg_on_checkpoint(struct gg_core *core, struct gg_agent *agent,
+                      const struct gg_checkpoint *checkpoint);
 
 #endif

@@ -83,6 +83,7 @@ static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
 static void free_queue(struct gg_queue *queue)
 {
     gg_blob_unref(&queue->pause_reason);
+    free(queue->held);
     free(queue);
 }
 
@@ -131,13 +132,17 @@ enum gg_err gg_queue_get(struct gg_core *core, struct gg_slice realm_name,
 void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front)
 {
     struct gg_queue *queue = job->queue;
-    struct gg_link *line = &queue->lines[job->priority];
+    bool held = job->recovered && queue->held != NULL;
+    struct gg_link *line = held ? &queue->held[job->priority]
+                                : &queue->lines[job->priority];
     if (front) {
         gg_list_push_front(line, &job->line);
     } else {
         gg_list_push_back(line, &job->line);
     }
-    queue->filled[job->priority / 64] |= UINT64_C(1) << (job->priority % 64);
+    if (!held) {
+        queue->filled[job->priority / 64] |= UINT64_C(1) << (job->priority % 64);
+    }
     job->ready_since = core->now.mono;
 }
 

@@ -146,6 +146,7 @@ void gg_registry_remove(struct gg_core *core, struct gg_job *job)
     core->jobs--;
     job->queue->jobs--;
     job->queue->realm->jobs--;
+    gg_list_remove(&job->unkept);
     gg_job_release(job);
     gg_list_push_front(&core->free_jobs, &job->line);
 }
@@ -207,6 +208,13 @@ void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state)
         job->queue->count[state]++;
         core->count[state]++;
     }
+}
+
+void gg_restore_state(struct gg_core *core, struct gg_job *job, enum gg_job_state state)
+{
+    gg_job_restore_state(job, state);
+    job->queue->count[state]++;
+    core->count[state]++;
 }
 
 void gg_registry_fini(struct gg_core *core)

@@ -46,6 +46,10 @@ void gg_job_text(struct gg_core *core, struct gg_job *job, struct gg_blob **blob
  * touch lines, leases or timers. */
 void gg_move(struct gg_core *core, struct gg_job *job, enum gg_job_state state);
 
+/* The same for a job that has been read from its record. */
+void gg_restore_state(struct gg_core *core, struct gg_job *job,
+                      enum gg_job_state state);
+
 /* Free every job. */
 void gg_registry_fini(struct gg_core *core);
 

@@ -50,8 +50,13 @@ struct gg_queue {
     uint64_t unstarted;                 /* RUNNING and not reported started. */
     uint64_t ended[GG_JOB_STATE_COUNT]; /* Jobs ended since the start, by how. */
     bool paused;
+    bool by_default_none; /* Jobs that do not say have durability none. */
     struct gg_wall paused_at;
     struct gg_blob *pause_reason;
+    uint64_t seq;         /* Number of its last record. */
+    uint32_t awaited;     /* Agents that served it before a restart, not back yet. */
+    struct gg_link *held; /* Lines of recovered jobs meanwhile; NULL: none. */
+    struct gg_mono held_until;
 };
 
 struct gg_agent;
@@ -101,6 +106,8 @@ struct gg_agent {
     struct gg_mono gone_since; /* While peer is NONE. */
     struct gg_wall connected_at;
     struct gg_heap_node timer;
+    uint64_t seq;            /* Number of its last record; 0: it has none. */
+    struct gg_blob *awaited; /* Its record, until it is back after a restart. */
     uint32_t busy;
     struct gg_link leases; /* struct gg_job.lease */
     uint8_t pool_count;
@@ -171,6 +178,8 @@ struct gg_sweep {
     struct gg_blob *reason;
 };
 
+struct gg_recovery; /* recover.c */
+
 struct gg_core {
     struct gg_bounds bounds;
     struct gg_core_about about;
@@ -183,6 +192,14 @@ struct gg_core {
     uint64_t job_number;
     uint64_t record_number;
     bool closing;
+
+    struct gg_link unkept;   /* struct gg_job.unkept: written at the end of the step. */
+    struct gg_buf scratch;   /* For the lists inside a record. */
+    int64_t clock_ahead_ms;  /* Of the broker's clock before the monotonic one. */
+    int64_t steady_ahead_ms; /* Of the steady wall clock before the monotonic one. */
+    struct gg_wall mark_at;  /* Latest wall time that a record before the start knew. */
+    struct gg_mono marked;   /* When the mark was written last. */
+    struct gg_recovery *recovery; /* While records are read, and agents awaited. */
 
     struct gg_job **chunks; /* GG_JOB_CHUNK jobs each. */
     uint32_t chunk_count;
@@ -271,8 +288,7 @@ static inline struct gg_slice gg_realm_or_default(struct gg_slice realm)
  * a wall clock that is set does not make fresh ids look old. */
 static inline struct gg_wall gg_steady_wall(const struct gg_core *core)
 {
-    return (struct gg_wall){core->about.started.wall.ms + core->now.mono.ms -
-                            core->about.started.mono.ms};
+    return (struct gg_wall){core->now.mono.ms + core->steady_ahead_ms};
 }
 
 #endif

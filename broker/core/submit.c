@@ -5,6 +5,7 @@
 
 #include "broker/core/answer.h"
 #include "broker/core/lease.h"
+#include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
@@ -17,6 +18,7 @@ struct verdict {
     struct gg_job *job; /* New, or met under its id or key. */
     bool met_id;
     bool met_key;
+    uint64_t after; /* Record of what the text tells of. */
     char text[256];
 };
 
@@ -207,6 +209,16 @@ static void set_times(const struct gg_core *core, struct gg_job *job,
     }
 }
 
+/* What the submission says, else its queue, else the broker. */
+static bool wants_fsync(const struct gg_core *core, const struct gg_queue *queue,
+                        const struct gg_submit *submit)
+{
+    if (!core->bounds.durable || submit->durability == GG_DURABILITY_NONE) {
+        return false;
+    }
+    return submit->durability == GG_DURABILITY_FSYNC || !queue->by_default_none;
+}
+
 static void set_options(const struct gg_core *core, struct gg_job *job,
                         const struct gg_submit *submit)
 {
@@ -217,18 +229,15 @@ static void set_options(const struct gg_core *core, struct gg_job *job,
     job->at_most_once = attempts == 1;
     job->priority = (uint8_t)submit->priority;
     job->unique_until = (uint8_t)submit->unique_until;
-    job->durability = core->bounds.durable && submit->durability != GG_DURABILITY_NONE
-                          ? GG_DURABILITY_FSYNC
-                          : GG_DURABILITY_NONE;
+    job->durability = wants_fsync(core, job->queue, submit) ? GG_DURABILITY_FSYNC
+                                                            : GG_DURABILITY_NONE;
     job->backoff = (uint8_t)submit->backoff;
     job->backoff_ms = submit->backoff_ms;
     job->backoff_max_ms = submit->backoff_max_ms;
     job->run_timeout_ms = submit->run_timeout_ms;
     job->keep_ms = submit->keep_ms;
     job->keep_failed_ms = submit->keep_failed_ms;
-    bool unsaid = submit->keep_ms == GG_UNSAID;
-    job->until_delivered = submit->keep_ms == 0 || (unsaid && submit->key.len == 0);
-    job->plain = job->until_delivered && submit->key.len == 0;
+    gg_job_set_retention(job);
 }
 
 /* Make the job; nobody can see it before launch(). */
@@ -280,6 +289,7 @@ static void meet(struct gg_core *core, const struct gg_session *session,
         gg_id_format(&job->id, id);
         refuse(verdict, GG_ERR_KEY_CONFLICT,
                "the key is held by job %s, which has another payload", id);
+        verdict->after = job->seq;
         return;
     }
     verdict->job = job;
@@ -331,22 +341,28 @@ static void launch(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     } else {
         gg_line_up(core, job, false);
     }
-    gg_persist(core, fx, job);
+    gg_persist(core, job);
     gg_watch_job(
         core, fx, job,
         &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED, .until = job->until_at});
 }
 
 /* A job that had durability none is made durable when a durable submission meets it. */
+static void make_durable(struct gg_core *core, struct gg_job *job)
+{
+    if (job->durability == GG_DURABILITY_NONE && job->state != GG_JOB_EVICTED) {
+        job->durability = GG_DURABILITY_FSYNC;
+        gg_persist(core, job);
+    }
+}
+
 static void note_meeting(struct gg_core *core, struct gg_effects *fx,
                          const struct verdict *verdict, const struct gg_submit *submit)
 {
     struct gg_job *job = verdict->job;
     core->stat[verdict->met_id ? GG_STAT_RESENT : GG_STAT_MERGED]++;
-    if (core->bounds.durable && submit->durability != GG_DURABILITY_NONE &&
-        job->durability == GG_DURABILITY_NONE && job->state != GG_JOB_EVICTED) {
-        job->durability = GG_DURABILITY_FSYNC;
-        gg_persist(core, fx, job);
+    if (wants_fsync(core, job->queue, submit)) {
+        make_durable(core, job);
     }
     if (verdict->met_key) {
         gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_RESUBMITTED});
@@ -371,7 +387,8 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     struct verdict verdict;
     take(core, peer, submit, &verdict);
     if (verdict.err != GG_OK) {
-        gg_refuse(core, fx, peer, request, verdict.err, "%s", verdict.text);
+        gg_refuse_after(core, fx, peer, request, verdict.after, verdict.err, "%s",
+                        verdict.text);
         return;
     }
     struct gg_job *job = verdict.job;
@@ -405,6 +422,9 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
 
 /* ---- many at once ---- */
 
+/* How one of many fared; 0: it is new. */
+enum { MET_ID = 1, MET_KEY = 2, MET_FSYNC = 4 };
+
 static void take_all(struct gg_core *core, uint32_t peer, struct gg_list jobs,
                      struct gg_job **out_jobs, uint8_t *out_met,
                      struct verdict *verdict)
@@ -424,7 +444,12 @@ static void take_all(struct gg_core *core, uint32_t peer, struct gg_list jobs,
             return;
         }
         out_jobs[i] = verdict->job;
-        out_met[i] = (uint8_t)(verdict->met_id ? 1 : verdict->met_key ? 2 : 0);
+        out_met[i] = (uint8_t)(verdict->met_id    ? MET_ID
+                               : verdict->met_key ? MET_KEY
+                                                  : 0);
+        if (out_met[i] != 0 && wants_fsync(core, verdict->job->queue, &submit)) {
+            out_met[i] |= MET_FSYNC;
+        }
     }
 }
 
@@ -451,7 +476,7 @@ static void say_jobs(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         info.id = jobs[i]->id;
         info.state = jobs[i]->state;
         info.durability = jobs[i]->durability;
-        info.existing = met[i] == 2;
+        info.existing = (met[i] & MET_KEY) != 0;
         info.epoch = core->epoch;
         gg_record_write(&list, GG_RECORD_JOB, &info, NULL);
         after = jobs[i]->seq > after ? jobs[i]->seq : after;
@@ -470,12 +495,15 @@ void gg_on_submit_many(struct gg_core *core, struct gg_effects *fx, uint32_t pee
     take_all(core, peer, many->jobs, jobs, met, &verdict);
     if (verdict.err != GG_OK) {
         undo(core, jobs, met);
-        gg_refuse(core, fx, peer, request, verdict.err, "%s", verdict.text);
+        gg_refuse_after(core, fx, peer, request, verdict.after, verdict.err, "%s",
+                        verdict.text);
         return;
     }
     for (uint32_t i = 0; i < many->jobs.count; i++) {
         if (met[i] == 0) {
             launch(core, fx, jobs[i]);
+        } else if ((met[i] & MET_FSYNC) != 0) {
+            make_durable(core, jobs[i]);
         }
     }
     say_jobs(core, fx, peer, request, jobs, met, many->jobs.count);

@@ -1,11 +1,24 @@
 #include "broker/core/timers.h"
 
+#include "broker/core/persist.h"
+#include "broker/core/recover.h"
+
 /* A wall clock may be set; a date is looked at again at least this often. */
 enum { DATE_LOOK_MS = 1000 };
 
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+struct gg_mono gg_job_expiry(const struct gg_job *job)
+{
+    const struct gg_queue *queue = job->queue;
+    if (job->recovered && queue->held != NULL &&
+        job->expires.ms < queue->held_until.ms) {
+        return queue->held_until;
+    }
+    return job->expires;
 }
 
 bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
@@ -19,12 +32,12 @@ bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
             *out_at = job->run_at.ms;
             return true;
         }
-        *out_at = earlier(job->due.ms, job->expires.ms);
+        *out_at = earlier(job->due.ms, gg_job_expiry(job).ms);
         return true;
     case GG_JOB_BLOCKED:
     case GG_JOB_READY:
-        *out_at = job->expires.ms;
-        return job->expires.ms != INT64_MAX;
+        *out_at = gg_job_expiry(job).ms;
+        return *out_at != INT64_MAX;
     case GG_JOB_RUNNING:
         *out_at = job->lease_until.ms;
         return true;
@@ -117,6 +130,13 @@ bool gg_timers_next(const struct gg_core *core, struct gg_mono *out_at)
         int64_t wait = date->at - core->now.wall.ms;
         wait = wait < 0 ? 0 : earlier(wait, DATE_LOOK_MS);
         at = earlier(at, core->now.mono.ms + wait);
+    }
+    struct gg_mono other;
+    if (gg_recover_next(core, &other)) {
+        at = earlier(at, other.ms);
+    }
+    if (gg_persist_due(core, &other)) {
+        at = earlier(at, other.ms);
     }
     *out_at = (struct gg_mono){at};
     return at != INT64_MAX;

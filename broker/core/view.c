@@ -135,7 +135,8 @@ void gg_view_why(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     gg_buf_init(&list, 65536);
     struct gg_reasons answer = {
         .id = job->id, .state = job->state, .reasons = gg_why_list(core, job, &list)};
-    gg_say(core, fx, peer, request, GG_CMD_REASONS, &answer, job->seq);
+    uint64_t after = job->queue->seq > job->seq ? job->queue->seq : job->seq;
+    gg_say(core, fx, peer, request, GG_CMD_REASONS, &answer, after);
     gg_buf_fini(&list);
 }
 
@@ -364,7 +365,7 @@ void gg_view_workers(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         after = gg_blob_slice(agent->name);
     }
     page.workers.raw = gg_buf_slice(&list);
-    gg_say(core, fx, peer, request, GG_CMD_WORKERS, &page, 0);
+    gg_say(core, fx, peer, request, GG_CMD_WORKERS, &page, core->record_number);
     gg_buf_fini(&list);
 }
 

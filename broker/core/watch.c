@@ -269,7 +269,7 @@ void gg_watch_agent(struct gg_core *core, struct gg_effects *fx, struct gg_agent
         if (wants_kind(sub, kind) && gg_id_is_none(&sub->id) &&
             gg_grant_realm(core->sessions[sub->peer]->grant,
                            gg_name_slice(&agent->realm))) {
-            send_event(core, fx, i, &info, 0);
+            send_event(core, fx, i, &info, core->record_number);
         }
     }
 }
