@@ -109,8 +109,8 @@ struct gg_core_about {
 };
 
 /* Create a core. `epoch` is larger than that of every broker before, as far as its
- * caller can know (records may raise it), and below 2^40; `seed` is for hashing and jitter. Returns NULL without memory. The caller
- * owns the result. */
+ * caller can know (records may raise it), and below 2^40; `seed` is for hashing and
+ * jitter. Returns NULL without memory. The caller owns the result. */
 struct gg_core *gg_core_new(const struct gg_bounds *bounds,
                             const struct gg_core_about *about, uint64_t epoch,
                             uint64_t seed);

@@ -131,6 +131,7 @@ void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
     job->cancelling = false;
     job->in_backoff = false;
     job->lost = false;
+    job->recovered = false;
     job->finished_at = core->now.wall;
     count_end(core, job);
     settle_key(core, job);

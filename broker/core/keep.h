@@ -14,8 +14,8 @@
  *      brokers skip it. A number is never given a second meaning.
  *   2. A field that an older broker must not skip takes a number from
  *      GG_KEEP_MUST_UNDERSTAND up: it refuses the record by name instead.
- *   3. Anything else, the fields' bytes too, is a new GG_KEEP_FORMAT: then keep.c goes on
- *      to read every older one, and writes the newest. An older broker refuses it.
+ *   3. Anything else, the fields' bytes too, is a new GG_KEEP_FORMAT: then keep.c goes
+ *      on to read every older one, and writes the newest. An older broker refuses it.
  *   4. Run tests/golden/golden_keep, and add the bytes of the new form to tests/golden/
  *      keep; files that are there are never edited.
  *

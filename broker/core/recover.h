@@ -1,5 +1,5 @@
-/* recover.h - the broker after a restart: records become what it knew, and what ran goes
- * on where it runs.
+/* recover.h - the broker after a restart: records become what it knew, and what ran
+ * goes on where it runs.
  *
  *   records ──▶ gg_core_restore() ──▶ gg_core_restored() ──▶ serving
  *                                                              │

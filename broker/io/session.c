@@ -165,7 +165,8 @@ static void carry_out_reset(struct gg_shell *shell, struct gg_peer *peer,
 static void carry_out_record(struct gg_shell *shell, const struct gg_effect *effect)
 {
     enum gg_err err = GG_OK;
-    struct gg_store_key key = gg_store_key_of(GG_STORE_JOB, &effect->id);
+    struct gg_store_key key = gg_store_key_of((enum gg_store_kind)effect->kind,
+                                              &effect->id);
     if (effect->type == GG_FX_PERSIST) {
         err = gg_store_put(shell->store, effect->after, &key,
                            gg_effect_bytes(&shell->fx, effect));
@@ -213,6 +214,11 @@ void gg_shell_step(struct gg_shell *shell, const struct gg_event *ev)
 {
     gg_effects_clear(&shell->fx);
     gg_core_step(shell->core, ev, &shell->fx);
+    gg_shell_carry_out(shell);
+}
+
+void gg_shell_carry_out(struct gg_shell *shell)
+{
     for (uint32_t i = 0; i < shell->fx.count && shell->failed == GG_OK; i++) {
         carry_out(shell, &shell->fx.items[i]);
     }

@@ -65,6 +65,9 @@ void gg_shell_drain(struct gg_shell *shell, enum gg_endpoint endpoint, int budge
 /* Let the core decide, and carry out what it asks for. */
 void gg_shell_step(struct gg_shell *shell, const struct gg_event *ev);
 
+/* Carry out the effects that the core has left in shell->fx. */
+void gg_shell_carry_out(struct gg_shell *shell);
+
 /* End a session and tell the core. */
 void gg_shell_end(struct gg_shell *shell, struct gg_peer *peer, bool bye);
 

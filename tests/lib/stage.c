@@ -3,10 +3,117 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 enum { HOUR_MS = 3600000, STATE_REQUEST = 987654 };
+
+/* ---- the disk ---- */
+
+static void keep(struct stage *stage, const struct gg_effect *effect)
+{
+    if (effect->type != GG_FX_PERSIST && effect->type != GG_FX_ERASE) {
+        return;
+    }
+    assert_true(effect->after >= stage_written(stage)); /* As the store demands. */
+    if (stage->kept_count == stage->kept_room) {
+        stage->kept_room = stage->kept_room == 0 ? 1024 : stage->kept_room * 2;
+        stage->kept = realloc(stage->kept, stage->kept_room * sizeof *stage->kept);
+        assert_non_null(stage->kept);
+    }
+    struct kept *kept = &stage->kept[stage->kept_count++];
+    *kept = (struct kept){.number = effect->after,
+                          .kind = effect->kind,
+                          .erased = effect->type == GG_FX_ERASE,
+                          .id = effect->id};
+    if (!kept->erased) {
+        kept->bytes = gg_blob_new(gg_effect_bytes(&stage->fx, effect));
+        assert_non_null(kept->bytes);
+    }
+}
+
+uint64_t stage_written(const struct stage *stage)
+{
+    return stage->kept_count == 0 ? 0 : stage->kept[stage->kept_count - 1].number;
+}
+
+static void restored(struct stage *stage, uint64_t number)
+{
+    gg_effects_clear(&stage->fx);
+    assert_int_equal(gg_core_restored(stage->core, stage->now, number, &stage->fx),
+                     GG_OK);
+    for (uint32_t i = 0; i < stage->fx.count; i++) {
+        keep(stage, &stage->fx.items[i]);
+    }
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct kept *left = a;
+    const struct kept *right = b;
+    int order = (int)left->kind - (int)right->kind;
+    order = order != 0 ? order : memcmp(left->id.bytes, right->id.bytes, GG_ID_BYTES);
+    return order != 0 ? order
+                      : (left->number > right->number) - (left->number < right->number);
+}
+
+/* Only the last word on each key up to `durable` is on disk. */
+static void compact(struct stage *stage, uint64_t durable)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < stage->kept_count; i++) {
+        if (stage->kept[i].number <= durable) {
+            stage->kept[count++] = stage->kept[i];
+        } else {
+            gg_blob_unref(&stage->kept[i].bytes);
+        }
+    }
+    qsort(stage->kept, count, sizeof *stage->kept, by_key);
+    stage->kept_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool last = i + 1 == count || stage->kept[i].kind != stage->kept[i + 1].kind ||
+                    !gg_id_equal(&stage->kept[i].id, &stage->kept[i + 1].id);
+        if (last && !stage->kept[i].erased) {
+            stage->kept[stage->kept_count++] = stage->kept[i];
+        } else {
+            gg_blob_unref(&stage->kept[i].bytes);
+        }
+    }
+}
+
+static void restore(struct stage *stage, enum gg_keep_kind kind)
+{
+    for (uint32_t i = 0; i < stage->kept_count; i++) {
+        const struct kept *kept = &stage->kept[i];
+        const char *what = NULL;
+        if (kept->kind == kind) {
+            assert_int_equal(gg_core_restore(stage->core, kind, &kept->id,
+                                             gg_blob_slice(kept->bytes), &what),
+                             GG_OK);
+        }
+    }
+}
+
+void stage_crash(struct stage *stage, uint64_t durable, int64_t down_ms)
+{
+    gg_core_destroy(&stage->core);
+    compact(stage, durable);
+    stage->said_count = 0;
+    stage->now.mono.ms = HOUR_MS + (int64_t)gg_rng_below(&stage->rng, HOUR_MS);
+    stage->now.wall.ms += down_ms;
+    stage->about.started = stage->now;
+    stage->core = gg_core_new(&stage->bounds, &stage->about, 1000,
+                              gg_rng_next(&stage->rng));
+    assert_non_null(stage->core);
+    restore(stage, GG_KEEP_META);
+    restore(stage, GG_KEEP_QUEUE);
+    restore(stage, GG_KEEP_AGENT);
+    restore(stage, GG_KEEP_JOB);
+    restored(stage, durable);
+}
+
+/* ---- the stage ---- */
 
 void stage_init(struct stage *stage, void (*change)(struct gg_bounds *bounds))
 {
@@ -28,12 +135,19 @@ void stage_init(struct stage *stage, void (*change)(struct gg_bounds *bounds))
     gg_effects_init(&stage->fx);
     stage->core = gg_core_new(&stage->bounds, &stage->about, 1000, 7);
     assert_non_null(stage->core);
+    if (stage->bounds.durable) {
+        restored(stage, 0);
+    }
 }
 
 void stage_fini(struct stage *stage)
 {
     gg_core_destroy(&stage->core);
     gg_effects_fini(&stage->fx);
+    for (uint32_t i = 0; i < stage->kept_count; i++) {
+        gg_blob_unref(&stage->kept[i].bytes);
+    }
+    free(stage->kept);
 }
 
 /* Decode the bytes of a command effect, as the peer would. */
@@ -57,6 +171,7 @@ static void listen(struct stage *stage, uint32_t from)
     for (uint32_t i = from; i < stage->fx.count; i++) {
         assert_true(i < SAID_MAX);
         stage->said[i].effect = stage->fx.items[i];
+        keep(stage, &stage->fx.items[i]);
     }
     stage->said_count = stage->fx.count;
     for (uint32_t i = 0; i < stage->fx.count; i++) {

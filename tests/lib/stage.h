@@ -16,6 +16,15 @@ struct said {
     struct gg_command command; /* Of WELCOME, RESET and SEND. */
 };
 
+/* What the core had written down: the log of a disk, one entry a record. */
+struct kept {
+    uint64_t number;
+    uint8_t kind;
+    bool erased;
+    struct gg_id id;
+    struct gg_blob *bytes;
+};
+
 struct stage {
     struct gg_core *core;
     struct gg_bounds bounds;
@@ -27,6 +36,9 @@ struct stage {
     struct said said[SAID_MAX];
     uint32_t said_count;
     struct gg_command attached; /* Scratch. */
+    struct kept *kept;          /* In the order of writing. */
+    uint32_t kept_count;
+    uint32_t kept_room;
 };
 
 /* Set up a core with the default bounds, changed by `change` where it is not NULL. */
@@ -52,6 +64,13 @@ void stage_close(struct stage *stage, uint32_t peer, bool bye);
 void stage_receipt(struct stage *stage, uint64_t token);
 void stage_heartbeat(struct stage *stage, uint32_t peer, const uint64_t *fences,
                      uint32_t count);
+
+/* The number of the last record that was written. */
+uint64_t stage_written(const struct stage *stage);
+
+/* The broker dies, and `down_ms` later a new one reads the records up to number
+ * `durable`; those above were not on disk yet. Every session is gone. */
+void stage_crash(struct stage *stage, uint64_t durable, int64_t down_ms);
 
 /* A submission to `queue` with everything default and a fresh id. */
 struct gg_submit stage_submission(struct stage *stage, const char *queue);

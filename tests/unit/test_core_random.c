@@ -665,8 +665,8 @@ static void end_of_the_world(struct world *world)
     stage_wait(&world->stage, 1);
     stage_close(&world->stage, 0, true);
     hear(world);
-    for (int day = 0; day < 32; day++) {
-        stage_wait(&world->stage, (int64_t)GG_DAY_MS);
+    for (int quarter = 0; quarter < 32 * 4; quarter++) {
+        stage_wait(&world->stage, (int64_t)GG_DAY_MS / 4);
         hear(world);
     }
     const struct gg_core *core = world->stage.core;

@@ -56,6 +56,17 @@ static const char *walk_line(struct walk *walk, struct gg_queue *queue, int prio
         MUST(it->next->prev == it);
         walk->met[job->index] |= IN_LINE;
     }
+    if (queue->held == NULL) {
+        return NULL;
+    }
+    MUST(queue->awaited > 0 && walk->core->recovery != NULL);
+    GG_LIST_EACH(&queue->held[priority], at)
+    {
+        struct gg_job *job = GG_CONTAINER(at, struct gg_job, line);
+        MUST(job->state == GG_JOB_READY && job->queue == queue && job->recovered);
+        MUST(job->priority == priority && walk->met[job->index] == 0);
+        walk->met[job->index] |= IN_LINE;
+    }
     return NULL;
 }
 
@@ -254,6 +265,8 @@ static const char *walk_job(struct walk *walk, struct gg_job *job)
     MUST(job->state != GG_JOB_RUNNING || job->attempt > 0);
     MUST(!job->cancelling || job->state == GG_JOB_RUNNING);
     MUST(job->state != GG_JOB_EVICTED || job->agent == NULL);
+    MUST(!gg_list_linked(&job->unkept)); /* Records leave at the end of the step. */
+    MUST(!job->recovered || gg_job_waits(job));
     TRY(walk_timer(job));
     return walk_waiters(walk, job);
 }

@@ -1,0 +1,697 @@
+/* test_core_restart.c - what the broker still knows after it died, and what it does
+ * about what it cannot know. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "broker/core/registry.h"
+#include "tests/lib/stage.h"
+#include "tests/unit/test_core_walk.h"
+
+enum { CLIENT = 1, OTHER = 2, AGENT = 3, SECOND = 4, DOWN_MS = 500 };
+
+static void durable(struct gg_bounds *bounds)
+{
+    bounds->durable = true;
+}
+
+static int setup(void **state)
+{
+    static struct stage stage;
+    stage_init(&stage, durable);
+    stage_client(&stage, CLIENT);
+    *state = &stage;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct stage *stage = *state;
+    const char *fault = core_walk(stage->core);
+    stage_fini(stage);
+    if (fault != NULL) {
+        print_error("%s\n", fault);
+    }
+    return fault != NULL;
+}
+
+/* Everything written is on disk when the broker dies. */
+static void crash(struct stage *stage)
+{
+    stage_crash(stage, stage_written(stage), DOWN_MS);
+    assert_null(core_walk(stage->core));
+    stage_client(stage, CLIENT);
+}
+
+static struct gg_id submit_keyed(struct stage *stage, const char *key)
+{
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.payload = gg_slice_text("work");
+    submit.key = gg_slice_text(key);
+    return stage_submit(stage, CLIENT, 1, &submit);
+}
+
+static const struct gg_assign *assigned(struct stage *stage, uint32_t peer, uint32_t n)
+{
+    const struct said *said = stage_heard(stage, peer, GG_CMD_ASSIGN, n);
+    return said == NULL ? NULL : &said->command.as.assign;
+}
+
+static const struct gg_job_info *get(struct stage *stage, const struct gg_id *id)
+{
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = *id;
+    target.want_result = true;
+    stage_say(stage, CLIENT, GG_CMD_GET, 77, &target);
+    const struct said *said = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
+    return said == NULL ? NULL : &said->command.as.job;
+}
+
+/* ---- jobs ---- */
+
+static void accepted_job_is_run_after_restart(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id id = submit_keyed(stage, "k");
+
+    crash(stage);
+    stage_agent(stage, AGENT, "w", "q", 1);
+
+    const struct gg_assign *assign = assigned(stage, AGENT, 0);
+    assert_non_null(assign);
+    assert_true(gg_id_equal(&assign->id, &id));
+    assert_true(gg_slice_equal(assign->payload, gg_slice_text("work")));
+    assert_true(gg_slice_equal(assign->key, gg_slice_text("k")));
+}
+
+static void what_was_not_on_disk_is_not_known(void **state)
+{
+    struct stage *stage = *state;
+    uint64_t before = stage_written(stage);
+    struct gg_id id = submit_keyed(stage, "k");
+    const struct said *answer = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
+    uint64_t after = answer->effect.after;
+
+    stage_crash(stage, before, DOWN_MS);
+    stage_client(stage, CLIENT);
+
+    assert_true(after > before); /* So nobody has seen it. */
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_NONE);
+}
+
+static void volatile_job_is_gone_and_its_attempt_stopped(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.durability = GG_DURABILITY_NONE;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    assert_int_equal(
+        stage_heard(stage, CLIENT, GG_CMD_JOB, 0)->command.as.job.durability,
+        GG_DURABILITY_NONE);
+
+    crash(stage);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+
+    const struct said *stop = stage_heard(stage, AGENT, GG_CMD_STOP, 0);
+    assert_non_null(stop);
+    assert_int_equal(stop->command.as.stop.reason, GG_STOP_LOST_WITH_BROKER);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_NONE);
+}
+
+static void durable_submit_that_meets_volatile_holder_makes_it_durable(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.key = gg_slice_text("k");
+    submit.durability = GG_DURABILITY_NONE;
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    submit.durability = GG_DURABILITY_FSYNC;
+    submit.id = gg_id_new(stage->now.wall, &stage->rng);
+
+    stage_submit(stage, CLIENT, 2, &submit);
+    const struct said *answer = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
+
+    assert_int_equal(answer->command.as.job.durability, GG_DURABILITY_FSYNC);
+    assert_true(answer->effect.after > 0);
+    crash(stage);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
+}
+
+static void result_and_key_are_kept_over_restarts(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+
+    crash(stage);
+    crash(stage);
+
+    const struct gg_job_info *job = get(stage, &id);
+    assert_non_null(job);
+    assert_int_equal(job->state, GG_JOB_SUCCEEDED);
+    assert_true(gg_slice_equal(job->result, gg_slice_text("bytes")));
+    assert_int_equal(job->attempt, 1);
+    assert_true(gg_slice_equal(job->worker, gg_slice_text("w")));
+    struct gg_id again = submit_keyed(stage, "k");
+    assert_true(gg_id_equal(&again, &id));
+}
+
+static void payload_of_success_is_dropped_and_its_digest_kept(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    (void)submit_keyed(stage, "k");
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+    crash(stage);
+    struct gg_submit other = stage_submission(stage, "q");
+    other.key = gg_slice_text("k");
+    other.payload = gg_slice_text("other work");
+
+    stage_say(stage, CLIENT, GG_CMD_SUBMIT, 3, &other);
+
+    const struct said *error = stage_heard(stage, CLIENT, GG_CMD_ERROR, 0);
+    assert_int_equal(error->command.as.error.error, GG_ERR_KEY_CONFLICT);
+}
+
+static void failed_job_keeps_its_history_and_can_be_retried(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.attempts = 2;
+    submit.backoff = GG_BACKOFF_FIXED;
+    submit.backoff_ms = 10;
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_FAILED, "first");
+    stage_wait(stage, 20);
+    assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_FAILED, "no such file");
+    stage_close(stage, AGENT, true);
+
+    crash(stage);
+
+    const struct gg_job_info *job = get(stage, &id);
+    assert_int_equal(job->state, GG_JOB_FAILED);
+    assert_int_equal(job->attempt, 2);
+    assert_true(gg_slice_equal(job->error_text, gg_slice_text("no such file")));
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = id;
+    stage_say(stage, CLIENT, GG_CMD_HISTORY, 5, &target);
+    const struct said *history = stage_heard(stage, CLIENT, GG_CMD_MOMENTS, 0);
+    assert_true(history->command.as.history.moments.count >= 6);
+    stage_say(stage, CLIENT, GG_CMD_RETRY, 6, &target);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
+}
+
+static void attempts_used_up_stay_used_up(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.attempts = 2;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    stage_close(stage, AGENT, false);
+    stage_wait(stage, 5000); /* The lease is lost: one attempt is gone. */
+    crash(stage);
+    stage_wait(stage, 20000);
+    stage_agent_again(stage, AGENT, "w", 2, "q", 1, NULL, 0);
+    const struct gg_assign *assign = assigned(stage, AGENT, 0);
+    assert_non_null(assign);
+    assert_int_equal(assign->attempt, 2);
+    stage_close(stage, AGENT, false);
+    stage_wait(stage, 5000);
+
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_FAILED);
+    crash(stage);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_FAILED);
+}
+
+static void resend_after_restart_makes_no_second_job(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.keep_ms = 0;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+    stage_wait(stage, 1000); /* Evicted; but its sender has acknowledged nothing. */
+
+    crash(stage);
+    struct gg_id again = stage_submit(stage, CLIENT, 1, &submit);
+
+    assert_true(gg_id_equal(&again, &id));
+    assert_int_equal(stage_heard(stage, CLIENT, GG_CMD_JOB, 0)->command.as.job.state,
+                     GG_JOB_EVICTED);
+    stage_wait(stage, 130000);
+    assert_int_equal(stage->core->jobs, 0);
+    crash(stage);
+    assert_int_equal(stage->core->jobs, 0);
+}
+
+static void order_of_acceptance_holds_over_restart(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id first = submit_keyed(stage, "a");
+    struct gg_id second = submit_keyed(stage, "b");
+    crash(stage);
+    struct gg_id third = submit_keyed(stage, "c");
+
+    stage_agent(stage, AGENT, "w", "q", 3);
+
+    assert_true(gg_id_equal(&assigned(stage, AGENT, 0)->id, &first));
+    assert_true(gg_id_equal(&assigned(stage, AGENT, 1)->id, &second));
+    assert_true(gg_id_equal(&assigned(stage, AGENT, 2)->id, &third));
+}
+
+/* ---- controls ---- */
+
+static void pause_holds_over_restart(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+    scope.queue = gg_slice_text("q");
+    scope.reason = gg_slice_text("new disk");
+    stage_say(stage, CLIENT, GG_CMD_PAUSE, 1, &scope);
+    const struct said *done = stage_heard(stage, CLIENT, GG_CMD_DONE, 0);
+    assert_int_equal(done->effect.after, stage_written(stage));
+    (void)submit_keyed(stage, "k");
+
+    crash(stage);
+    stage_agent(stage, AGENT, "w", "q", 1);
+
+    assert_null(assigned(stage, AGENT, 0));
+    stage_say(stage, CLIENT, GG_CMD_LIST_QUEUES, 2, &scope);
+    stage_say(stage, CLIENT, GG_CMD_RESUME, 3, &scope);
+    assert_non_null(assigned(stage, AGENT, 0));
+    crash(stage);
+    stage_say(stage, CLIENT, GG_CMD_LIST_QUEUES, 4, &scope);
+    struct gg_list queues = stage_heard(stage, CLIENT, GG_CMD_QUEUES, 0)
+                                ->command.as.queues.queues;
+    struct gg_queue_info info;
+    struct gg_fault fault;
+    assert_true(gg_list_next_record(&queues, GG_RECORD_QUEUE, &info, &fault));
+    assert_false(info.paused);
+}
+
+static void cancel_of_running_job_holds_over_restart(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_started(stage, AGENT, &assign);
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = id;
+    stage_say(stage, CLIENT, GG_CMD_CANCEL, 2, &target);
+
+    crash(stage);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+
+    const struct said *stop = stage_heard(stage, AGENT, GG_CMD_STOP, 0);
+    assert_int_equal(stop->command.as.stop.reason, GG_STOP_CANCELLED);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "all the same");
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_CANCELLED);
+}
+
+/* ---- what ran goes on ---- */
+
+static void running_attempt_is_taken_back_under_its_fence(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id id = submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_assign assign = *assigned(stage, AGENT, 0); /* No record tells of it. */
+
+    crash(stage);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    assert_null(assigned(stage, SECOND, 0)); /* The first may still run it. */
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_count(stage, GG_CMD_STOP), 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+    const struct said *confirm = stage_heard(stage, AGENT, GG_CMD_CONFIRM, 0);
+    assert_int_equal(confirm->command.as.confirm.error, GG_OK);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
+}
+
+static void running_attempt_is_taken_back_after_second_restart(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id id = submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+    crash(stage);
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+
+    crash(stage);
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
+}
+
+static void newest_of_two_attempts_in_hand_is_the_one(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+    struct gg_assign older = *assigned(stage, AGENT, 0);
+    stage_close(stage, AGENT, false);
+    stage_wait(stage, 5000);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    struct gg_assign newer = *assigned(stage, SECOND, 0);
+    struct gg_held stale = {.id = id, .fence = older.fence, .pool = 1, .started = true};
+    struct gg_held held = {.id = id, .fence = newer.fence, .pool = 1, .started = true};
+
+    crash(stage);
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &stale, 1);
+    stage_agent_again(stage, SECOND, "other", 1, "q", 1, &held, 1);
+
+    const struct said *stop = stage_heard(stage, AGENT, GG_CMD_STOP, 0);
+    assert_non_null(stop);
+    assert_int_equal(stop->command.as.stop.fence, older.fence);
+    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
+}
+
+static void held_job_goes_once_its_agents_are_back(void **state)
+{
+    struct stage *stage = *state;
+    (void)submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    stage_agent(stage, SECOND, "other", "r", 1);
+
+    crash(stage);
+    stage_agent(stage, SECOND, "third", "q", 1);
+    assert_null(assigned(stage, SECOND, 0));
+    stage_agent_again(stage, AGENT, "w", 1, "q", 0, NULL, 0);
+
+    assert_non_null(assigned(stage, SECOND, 0)); /* "other" never served the queue. */
+}
+
+static void job_accepted_after_restart_is_not_held_up(void **state)
+{
+    struct stage *stage = *state;
+    (void)submit_keyed(stage, "old");
+    stage_agent(stage, AGENT, "w", "q", 1);
+
+    crash(stage);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    struct gg_id fresh = submit_keyed(stage, "new");
+
+    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &fresh));
+}
+
+static void held_job_goes_once_a_lease_has_passed(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+
+    crash(stage);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    int64_t lease_ms = (int64_t)stage->bounds.lease_ms;
+    for (int64_t ms = 1000; ms < lease_ms; ms += 1000) {
+        stage_heartbeat(stage, SECOND, NULL, 0);
+        assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+        stage_wait(stage, 1000);
+        assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    }
+    stage_heartbeat(stage, SECOND, NULL, 0);
+    stage_wait(stage, 1000);
+
+    assert_non_null(assigned(stage, SECOND, 0));
+    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &id));
+}
+
+static void agent_that_said_goodbye_is_not_awaited(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    stage_close(stage, AGENT, true);
+    struct gg_id id = submit_keyed(stage, "k");
+
+    crash(stage);
+    stage_agent(stage, SECOND, "other", "q", 1);
+
+    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &id));
+}
+
+/* It may run, started in time: that is judged once its agents had their say. */
+static void start_deadline_is_not_judged_while_agents_are_awaited(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.expires_ms = 2000;
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    crash(stage);
+    stage_wait(stage, 3000);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_RUNNING);
+    crash(stage);
+    stage_wait(stage, 3000);
+    stage_agent_again(stage, AGENT, "w", 2, "q", 1, NULL, 0);
+    stage_wait(stage, 1);
+
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_EXPIRED);
+}
+
+/* ---- at most once ---- */
+
+static struct gg_id submit_once(struct stage *stage)
+{
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.attempts = 1;
+    return stage_submit(stage, CLIENT, 1, &submit);
+}
+
+static void once_is_on_disk_before_it_is_assigned(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    uint64_t before = stage_written(stage);
+
+    (void)submit_once(stage);
+
+    const struct said *said = stage_heard(stage, AGENT, GG_CMD_ASSIGN, 0);
+    assert_true(said->effect.after > before);
+    assert_true(said->effect.after <= stage_written(stage));
+}
+
+static void once_that_may_have_started_is_never_started_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_once(stage);
+
+    crash(stage);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    stage_wait(stage, 20000);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_FAILED);
+}
+
+static void once_that_never_reached_its_agent_is_started(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_once(stage);
+
+    crash(stage);
+    stage_agent(stage, AGENT, "w", "q", 1); /* The same incarnation, empty hands. */
+
+    assert_true(gg_id_equal(&assigned(stage, AGENT, 0)->id, &id));
+    assert_int_equal(assigned(stage, AGENT, 0)->attempt, 1);
+}
+
+static void once_that_runs_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_once(stage);
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+
+    crash(stage);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
+}
+
+/* ---- numbers that only grow ---- */
+
+static void epoch_and_fences_grow(void **state)
+{
+    struct stage *stage = *state;
+    uint64_t epoch = gg_core_epoch(stage->core);
+    stage->core->fence_count = (UINT64_C(1) << GG_FENCE_SHIFT) - 2;
+    stage_agent(stage, AGENT, "w", "q", 8);
+    uint64_t last = 0;
+    for (int i = 0; i < 6; i++) {
+        struct gg_submit submit = stage_submission(stage, "q");
+        (void)stage_submit(stage, CLIENT, 1, &submit);
+        last = assigned(stage, AGENT, 0)->fence;
+        stage_wait(stage, 1500); /* The mark is written again. */
+        stage_heartbeat(stage, AGENT, NULL, 0);
+    }
+    assert_true(last >> GG_FENCE_SHIFT == epoch + 1); /* They have run over. */
+
+    crash(stage);
+    stage_agent_again(stage, AGENT, "w", 2, "q", 8, NULL, 0);
+
+    assert_true(gg_core_epoch(stage->core) > epoch + 1);
+    assert_true(assigned(stage, AGENT, 0)->fence > last);
+}
+
+/* ---- time ---- */
+
+static void retention_goes_on_while_the_broker_is_away(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k"); /* Kept for 10 minutes. */
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+    stage_wait(stage, 60000);
+
+    stage_crash(stage, stage_written(stage), 8 * 60000);
+    stage_client(stage, CLIENT);
+    stage_wait(stage, 50000);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
+    stage_wait(stage, 20000);
+
+    assert_true(stage_state(stage, CLIENT, &id) != GG_JOB_SUCCEEDED);
+}
+
+static void wall_clock_set_back_makes_nothing_younger(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+    struct gg_assign assign = *assigned(stage, AGENT, 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+    stage_wait(stage, 5 * 60000);
+
+    stage_crash(stage, stage_written(stage), -3 * 3600000); /* Three hours. */
+    stage_client(stage, CLIENT);
+    stage_wait(stage, 4 * 60000);
+    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
+    struct gg_submit fresh = stage_submission(stage, "q");
+    fresh.id = gg_id_new(gg_steady_wall(stage->core), &stage->rng);
+    struct gg_id taken = stage_submit(stage, CLIENT, 5, &fresh);
+    assert_true(
+        gg_id_equal(&taken, &fresh.id)); /* By the broker's clock, not theirs. */
+    stage_wait(stage, 70000);
+
+    assert_true(stage_state(stage, CLIENT, &id) != GG_JOB_SUCCEEDED);
+}
+
+static void date_is_kept_and_delay_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit dated = stage_submission(stage, "q");
+    dated.run_at = (uint64_t)stage->now.wall.ms + 60000;
+    struct gg_submit delayed = stage_submission(stage, "q");
+    delayed.delay_ms = 60000;
+    struct gg_id first = stage_submit(stage, CLIENT, 1, &dated);
+    struct gg_id second = stage_submit(stage, CLIENT, 2, &delayed);
+
+    stage_crash(stage, stage_written(stage), 50000);
+    stage_client(stage, CLIENT);
+    stage_wait(stage, 5000);
+    assert_int_equal(stage_state(stage, CLIENT, &first), GG_JOB_SCHEDULED);
+    assert_int_equal(stage_state(stage, CLIENT, &second), GG_JOB_SCHEDULED);
+    stage_wait(stage, 6000);
+
+    assert_int_equal(stage_state(stage, CLIENT, &first), GG_JOB_READY);
+    assert_int_equal(stage_state(stage, CLIENT, &second), GG_JOB_READY);
+}
+
+/* ---- records that cannot be read ---- */
+
+static void damaged_and_newer_records_are_refused_by_name(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id id = submit_keyed(stage, "k");
+    const struct kept *kept = &stage->kept[stage->kept_count - 1];
+    const char *what = NULL;
+    struct gg_blob *copy = gg_blob_new(gg_blob_slice(kept->bytes));
+    struct gg_id other = gg_id_new(stage->now.wall, &stage->rng);
+
+    assert_int_equal(
+        gg_core_restore(stage->core, GG_KEEP_JOB, &other, gg_blob_slice(copy), &what),
+        GG_ERR_STORE); /* It is another job's. */
+    copy->data[copy->len - 1] ^= 4;
+    assert_int_equal(
+        gg_core_restore(stage->core, GG_KEEP_JOB, &id, gg_blob_slice(copy), &what),
+        GG_ERR_STORE);
+    assert_non_null(what);
+    copy->data[0] = GG_KEEP_FORMAT + 1;
+    assert_int_equal(
+        gg_core_restore(stage->core, GG_KEEP_JOB, &id, gg_blob_slice(copy), &what),
+        GG_ERR_NOT_UNDERSTOOD);
+    gg_blob_unref(&copy);
+    crash(stage);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(accepted_job_is_run_after_restart),
+        TEST(what_was_not_on_disk_is_not_known),
+        TEST(volatile_job_is_gone_and_its_attempt_stopped),
+        TEST(durable_submit_that_meets_volatile_holder_makes_it_durable),
+        TEST(result_and_key_are_kept_over_restarts),
+        TEST(payload_of_success_is_dropped_and_its_digest_kept),
+        TEST(failed_job_keeps_its_history_and_can_be_retried),
+        TEST(attempts_used_up_stay_used_up),
+        TEST(resend_after_restart_makes_no_second_job),
+        TEST(order_of_acceptance_holds_over_restart),
+        TEST(pause_holds_over_restart),
+        TEST(cancel_of_running_job_holds_over_restart),
+        TEST(running_attempt_is_taken_back_under_its_fence),
+        TEST(running_attempt_is_taken_back_after_second_restart),
+        TEST(newest_of_two_attempts_in_hand_is_the_one),
+        TEST(held_job_goes_once_its_agents_are_back),
+        TEST(job_accepted_after_restart_is_not_held_up),
+        TEST(held_job_goes_once_a_lease_has_passed),
+        TEST(agent_that_said_goodbye_is_not_awaited),
+        TEST(start_deadline_is_not_judged_while_agents_are_awaited),
+        TEST(once_is_on_disk_before_it_is_assigned),
+        TEST(once_that_may_have_started_is_never_started_again),
+        TEST(once_that_never_reached_its_agent_is_started),
+        TEST(once_that_runs_goes_on),
+        TEST(epoch_and_fences_grow),
+        TEST(retention_goes_on_while_the_broker_is_away),
+        TEST(wall_clock_set_back_makes_nothing_younger),
+        TEST(date_is_kept_and_delay_goes_on),
+        TEST(damaged_and_newer_records_are_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
