@@ -1,5 +1,5 @@
-/* golden_keep.c - are the records on disk what they were? Each file of tests/golden/keep
- * has a record's bytes and what they say; old files are never edited.
+/* golden_keep.c - are the records on disk what they were? Each file of tests/golden/
+ * keep has a record's bytes and what they say; old files are never edited.
  *
  *   kind JOB            the kind under which it is stored
  *   id 0123…            32 hex digits
