@@ -22,32 +22,38 @@ static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
 /* ---- life ---- */
 
 static enum gg_err copy_pools(struct gg_worker *agent,
-                              const struct gg_worker_config *config,
-                              uint32_t *out_slots)
+                              const struct gg_worker_config *config)
 {
-    *out_slots = 0;
-    agent->pools = calloc(config->pool_count, sizeof *agent->pools);
-    if (agent->pools == NULL) {
-        return GG_ERR_NO_MEMORY;
-    }
     for (uint32_t i = 0; i < config->pool_count; i++) {
-        agent->pools[i].config = config->pools[i];
-        agent->pools[i].window = config->pools[i].slots;
-        if (config->pools[i].slots > GG_WORKER_SLOTS_MAX - *out_slots) {
-            return GG_ERR_TOO_MANY;
+        uint32_t index = 0;
+        enum gg_err err = gg_worker_add_pool(agent, (struct gg_mono){0},
+                                             &config->pools[i], &index);
+        if (err != GG_OK) {
+            return err;
         }
-        *out_slots += config->pools[i].slots;
     }
     return GG_OK;
+}
+
+static uint32_t slots_of(const struct gg_worker_config *config)
+{
+    uint64_t slots = config->slots_max;
+    for (uint32_t i = 0; config->slots_max == 0 && i < config->pool_count; i++) {
+        slots += config->pools[i].slots;
+    }
+    return slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
 enum gg_err gg_worker_new(const struct gg_worker_config *config,
                           struct gg_worker **out_agent)
 {
-    GG_ASSERT(config->pool_count > 0 && config->pool_count <= GG_POOLS_MAX);
+    GG_ASSERT(config->pool_count <= GG_POOLS_MAX);
 
+    uint32_t slots = slots_of(config);
+    if (slots > GG_WORKER_SLOTS_MAX) {
+        return GG_ERR_TOO_MANY;
+    }
     struct gg_worker *agent = calloc(1, sizeof *agent);
-    uint32_t slots = 0;
     if (agent == NULL) {
         return GG_ERR_NO_MEMORY;
     }
@@ -57,12 +63,12 @@ enum gg_err gg_worker_new(const struct gg_worker_config *config,
     agent->grace_ms = GRACE_MS;
     agent->result_bytes_max = RESULT_BYTES_MAX;
     agent->drain_until_ms = INT64_MAX;
-    gg_list_init(&agent->line);
     gg_list_init(&agent->todo);
     gg_list_init(&agent->said);
     gg_postbag_init(&agent->postbag);
     gg_buf_init(&agent->scratch, SCRATCH_BYTES_MAX);
-    enum gg_err err = copy_pools(agent, config, &slots);
+    agent->slots_max = slots;
+    enum gg_err err = copy_pools(agent, config);
     if (err == GG_OK) {
         err = gg_attempts_init(&agent->attempts, slots, config->seed);
     }
@@ -81,7 +87,6 @@ void gg_worker_destroy(struct gg_worker **agent_p)
         gg_attempts_fini(&agent->attempts);
         gg_postbag_fini(&agent->postbag);
         gg_buf_fini(&agent->scratch);
-        free(agent->pools);
         free(agent);
         *agent_p = NULL;
     }
@@ -328,7 +333,8 @@ static void begin(struct gg_worker *agent, struct gg_attempt *attempt,
         return;
     }
     gg_attempt_set_timer(&agent->attempts, attempt);
-    gg_list_push_back(&agent->line, &attempt->line);
+    gg_list_push_back(&agent->pools[attempt->pool].line, &attempt->line);
+    agent->pools[attempt->pool].waiting++;
 }
 
 static void on_assign(struct gg_worker *agent, struct gg_mono now,
@@ -352,12 +358,13 @@ static void on_assign(struct gg_worker *agent, struct gg_mono now,
     }
     gg_attempts_remember(&agent->attempts, &assign->id, assign->fence);
     agent->taken_count++;
-    bool known_pool = assign->pool >= 1 && assign->pool <= agent->config.pool_count;
-    attempt->pool = known_pool ? (uint32_t)assign->pool - 1 : 0;
+    attempt->pool = assign->pool >= 1 && assign->pool <= GG_POOLS_MAX
+                        ? (uint32_t)assign->pool - 1
+                        : 0;
     struct gg_pool_now *pool = &agent->pools[attempt->pool];
     pool->in_hand++;
     bool over = pool->in_hand > pool->config.slots || pool->window == 0;
-    if (!known_pool || over || agent->draining || older_runs(agent, highest)) {
+    if (!pool->used || over || agent->draining || older_runs(agent, highest)) {
         hand_back(agent, attempt);
         return;
     }
@@ -534,20 +541,31 @@ bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now)
 
 struct gg_attempt *gg_worker_next_start(struct gg_worker *agent, uint32_t pool)
 {
-    GG_LIST_EACH(&agent->line, it)
-    {
-        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
-        if (attempt->pool == pool) {
-            return attempt;
-        }
+    struct gg_link *first = gg_list_first(&agent->pools[pool].line);
+    return first == NULL ? NULL : GG_CONTAINER(first, struct gg_attempt, line);
+}
+
+/* It does not wait for an executor any more. */
+static void leave_line(struct gg_worker *agent, struct gg_attempt *attempt)
+{
+    if (gg_list_linked(&attempt->line)) {
+        gg_list_remove(&attempt->line);
+        agent->pools[attempt->pool].waiting--;
     }
-    return NULL;
 }
 
 void gg_worker_starting(struct gg_worker *agent, struct gg_attempt *attempt)
 {
-    gg_list_remove(&attempt->line);
+    leave_line(agent, attempt);
     gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_STARTING);
+}
+
+void gg_worker_give_back(struct gg_worker *agent, uint64_t fence, uint64_t grace_ms)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt != NULL) {
+        stop(agent, attempt, GG_WHY_STOP_DRAIN, grace_ms);
+    }
 }
 
 struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_mask)
@@ -614,7 +632,7 @@ static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
     if (attempt->work != NULL && attempt->work->progress_is_new) {
         gg_say_progress(agent, attempt);
     }
-    gg_list_remove(&attempt->line);
+    leave_line(agent, attempt);
     gg_list_remove(&attempt->todo);
     gg_list_remove(&attempt->said);
     attempt->kind = kind;
@@ -695,19 +713,15 @@ struct gg_mono gg_worker_next_wake(const struct gg_worker *agent)
 /* What waits for an executor of `pool` goes back. */
 static void hand_back_line(struct gg_worker *agent, uint32_t pool)
 {
-    GG_LIST_EACH(&agent->line, it)
-    {
-        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
-        if (attempt->pool == pool) {
-            hand_back(agent, attempt);
-        }
+    while (agent->pools[pool].waiting > 0) {
+        hand_back(agent, gg_worker_next_start(agent, pool));
     }
 }
 
 void gg_worker_set_window(struct gg_worker *agent, struct gg_mono now, uint32_t pool,
                           uint32_t slots)
 {
-    GG_ASSERT(pool < agent->config.pool_count);
+    GG_ASSERT(pool < GG_POOLS_MAX && agent->pools[pool].used);
     GG_ASSERT(slots <= agent->pools[pool].config.slots);
 
     if (agent->pools[pool].window != slots) {
@@ -725,7 +739,7 @@ void gg_worker_drain(struct gg_worker *agent, struct gg_mono now, uint64_t grace
 {
     agent->draining = true;
     agent->drain_until_ms = gg_mono_add(now, grace_ms).ms;
-    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
+    for (uint32_t i = 0; i < GG_POOLS_MAX; i++) {
         hand_back_line(agent, i);
     }
     if (grace_ms == 0) {

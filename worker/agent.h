@@ -45,8 +45,9 @@ struct gg_worker_config {
     uint64_t incarnation;
     uint64_t margin_ms; /* Kill this long before a lease ends; 0: an eighth of it. */
     uint64_t seed;
-    const struct gg_worker_pool *pools; /* Copied. Numbered from 1 on the wire. */
+    const struct gg_worker_pool *pools; /* Copied, but for their texts. */
     uint32_t pool_count;
+    uint32_t slots_max; /* Of all pools that there will ever be; 0: of these. */
 };
 
 enum gg_worker_state {
@@ -69,20 +70,26 @@ struct gg_beat {
     int64_t sent_ms;
 };
 
+/* Pool i of the agent has the number i + 1 on the wire. */
 struct gg_pool_now {
+    bool used;
+    bool told; /* In this session the broker has been told what it serves. */
     struct gg_worker_pool config;
-    uint32_t window;  /* Slots offered now. */
-    uint32_t in_hand; /* Assigned and not yet confirmed. */
+    uint32_t window;     /* Slots offered now. */
+    uint32_t in_hand;    /* Assigned and not yet confirmed. */
+    struct gg_link line; /* Attempts that wait for an executor. */
+    uint32_t waiting;    /* How many those are. */
 };
 
 /* Read by the shell, written here only. */
 struct gg_worker {
     enum gg_worker_state state;
     struct gg_worker_config config;
-    struct gg_pool_now *pools;
+    struct gg_pool_now pools[GG_POOLS_MAX];
+    uint32_t slots;     /* Of all pools. */
+    uint32_t slots_max; /* There is room for so many. */
     struct gg_attempts attempts;
     struct gg_postbag postbag;
-    struct gg_link line; /* Attempts that wait for an executor. */
     struct gg_link todo;
     struct gg_link said;
     struct gg_buf scratch;
@@ -124,6 +131,21 @@ GG_MUST_USE enum gg_err gg_worker_new(const struct gg_worker_config *config,
                                       struct gg_worker **out_agent);
 void gg_worker_destroy(struct gg_worker **agent_p);
 
+/* ---- pools ---- */
+
+/* One more pool, at a place that is free. GG_ERR_TOO_MANY: its slots are more than
+ * there is room for, or all GG_POOLS_MAX places are taken. */
+GG_MUST_USE enum gg_err gg_worker_add_pool(struct gg_worker *agent, struct gg_mono now,
+                                           const struct gg_worker_pool *pool,
+                                           uint32_t *out_index);
+
+/* Another number of slots. GG_ERR_TOO_MANY as above. */
+GG_MUST_USE enum gg_err gg_worker_resize_pool(struct gg_worker *agent, uint32_t pool,
+                                              uint32_t slots);
+
+/* Forget a pool whose window is 0; false: it has attempts in hand yet. */
+bool gg_worker_drop_pool(struct gg_worker *agent, struct gg_mono now, uint32_t pool);
+
 /* ---- the connection ---- */
 
 /* There is a connection: open session number `session`, which is new and random. */
@@ -151,6 +173,9 @@ bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now);
  * It stays in line until gg_worker_starting(). */
 struct gg_attempt *gg_worker_next_start(struct gg_worker *agent, uint32_t pool);
 void gg_worker_starting(struct gg_worker *agent, struct gg_attempt *attempt);
+
+/* Stop an attempt and give it back to the broker, where it is not counted. */
+void gg_worker_give_back(struct gg_worker *agent, uint64_t fence, uint64_t grace_ms);
 
 /* Something to do about an attempt, taken off the list; *out_mask has bits of enum
  * gg_attempt_todo. NULL: nothing. */

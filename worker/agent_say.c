@@ -87,46 +87,81 @@ static struct gg_list scratch_list(const struct gg_worker *agent, size_t from,
         .count = count};
 }
 
-/* Pack the pools with their windows; with what they are in a hello. */
-static void write_pools(struct gg_worker *agent, bool in_full, const size_t *texts)
+/* The texts of one pool, as packed. */
+struct pool_texts {
+    size_t start;
+    size_t end;
+};
+
+/* Pack the names of the queues of each pool that the broker does not know in this
+ * session, and make room for all that will lend from them. */
+static bool write_queues(struct gg_worker *agent, struct pool_texts *texts)
 {
-    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
+    for (uint32_t i = 0; i < GG_POOLS_MAX; i++) {
         const struct gg_pool_now *pool = &agent->pools[i];
+        texts[i].start = agent->scratch.len;
+        for (uint32_t j = 0; pool->used && !pool->told && j < pool->config.queue_count;
+             j++) {
+            gg_text_write(&agent->scratch, gg_slice_text(pool->config.queues[j]));
+        }
+        texts[i].end = agent->scratch.len;
+    }
+    /* What follows lends from the buffer it appends to: it must not move. */
+    return gg_buf_reserve(&agent->scratch, RESERVE_BYTES);
+}
+
+/* Pack the pools with their windows; with what they are where that is news. */
+static struct gg_list write_pools(struct gg_worker *agent,
+                                  const struct pool_texts *texts)
+{
+    struct gg_list out = {.count = 0};
+    size_t start = agent->scratch.len;
+    for (uint32_t i = 0; i < GG_POOLS_MAX; i++) {
+        struct gg_pool_now *pool = &agent->pools[i];
         struct gg_pool_info info;
+        if (!pool->used) {
+            continue;
+        }
         gg_record_default(GG_RECORD_POOL, &info);
         info.pool = i + 1;
         info.slots = agent->draining ? 0 : pool->window;
-        if (in_full) {
+        if (!pool->told) {
             info.realm = pool->config.realm;
             info.name = pool->config.name;
-            info.queues.raw = gg_slice_of(agent->scratch.data + texts[i],
-                                          texts[i + 1] - texts[i]);
+            info.queues.raw = gg_slice_of(agent->scratch.data + texts[i].start,
+                                          texts[i].end - texts[i].start);
             info.queues.count = pool->config.queue_count;
+            pool->told = true;
         }
         gg_record_write(&agent->scratch, GG_RECORD_POOL, &info, NULL);
+        out.count++;
     }
+    out.raw = gg_slice_of(agent->scratch.data + start, agent->scratch.len - start);
+    return out;
 }
 
 void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now)
 {
     struct gg_heartbeat beat;
+    struct pool_texts texts[GG_POOLS_MAX];
     uint32_t held = 0;
     gg_record_default(GG_RECORD_HEARTBEAT, &beat);
     gg_buf_clear(&agent->scratch);
-    write_pools(agent, false, NULL);
+    agent->beat_at_ms = gg_mono_add(now, agent->heartbeat_ms).ms;
+    if (!write_queues(agent, texts)) {
+        return; /* No memory: the next one may go. */
+    }
+    beat.pools = write_pools(agent, texts);
     size_t fences = agent->scratch.len;
     GG_LIST_EACH(&agent->attempts.in_hand, it)
     {
         gg_num_write(&agent->scratch, GG_CONTAINER(it, struct gg_attempt, link)->fence);
         held++;
     }
-    beat.pools.raw = gg_slice_of(agent->scratch.data, fences);
-    beat.pools.count = agent->config.pool_count;
     beat.held = scratch_list(agent, fences, held);
     beat.draining = agent->draining;
-    agent->beat_at_ms = gg_mono_add(now, agent->heartbeat_ms).ms;
     if (agent->scratch.failed) {
-        return; /* No memory: the next one may go. */
+        return;
     }
     uint64_t sequence = gg_postbag_add(&agent->postbag, GG_CMD_HEARTBEAT, 0, &beat,
                                        NULL);
@@ -147,23 +182,16 @@ void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now)
 
 static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
 {
-    size_t texts[GG_POOLS_MAX + 1] = {0};
+    struct pool_texts texts[GG_POOLS_MAX];
     uint32_t held = 0;
     gg_buf_clear(&agent->scratch);
-    for (uint32_t i = 0; i < agent->config.pool_count; i++) {
-        texts[i] = agent->scratch.len;
-        for (uint32_t j = 0; j < agent->pools[i].config.queue_count; j++) {
-            gg_text_write(&agent->scratch,
-                          gg_slice_text(agent->pools[i].config.queues[j]));
-        }
-        texts[i + 1] = agent->scratch.len;
+    for (uint32_t i = 0; i < GG_POOLS_MAX; i++) {
+        agent->pools[i].told = false;
     }
-    /* What follows lends from the buffer it appends to: it must not move. */
-    if (!gg_buf_reserve(&agent->scratch, RESERVE_BYTES)) {
+    if (!write_queues(agent, texts)) {
         return false;
     }
-    size_t pools = agent->scratch.len;
-    write_pools(agent, true, texts);
+    hello->pools = write_pools(agent, texts);
     size_t attempts = agent->scratch.len;
     GG_LIST_EACH(&agent->attempts.in_hand, it)
     {
@@ -178,8 +206,6 @@ static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
         held++;
         hello->outcomes += attempt->state == GG_ATTEMPT_FINISHED ? 1 : 0;
     }
-    hello->pools.raw = gg_slice_of(agent->scratch.data + pools, attempts - pools);
-    hello->pools.count = agent->config.pool_count;
     hello->held = scratch_list(agent, attempts, held);
     return !agent->scratch.failed;
 }

@@ -79,7 +79,7 @@ enum gg_err gg_contact_init(struct gg_contact *contact,
                                    .backoff_ms = BACKOFF_MS_MIN,
                                    .down_since_ms = now.ms};
     gg_rng_seed(&contact->rng);
-    enum gg_err err = gg_socket_init(&contact->socket, settings->slots, keys);
+    enum gg_err err = gg_socket_init(&contact->socket, agent->slots_max, keys);
     if (err == GG_OK) {
         err = open_socket(contact, base_endpoint(contact), now);
     }

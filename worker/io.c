@@ -34,6 +34,7 @@ enum {
     WAIT_MS_MAX = 60000,
     SPIN_US = 50,   /* A look for more work before sleeping. */
     LOOKS_MAX = 16, /* In a row that take the place of a full wait. */
+    SLOTS_SPARE_MIN = 256,
 };
 
 struct io {
@@ -265,19 +266,23 @@ static enum gg_err lock_name(struct io *io, char *why, size_t room)
     return err;
 }
 
+/* Room for the pools as they are, and to grow where there is a file to change. */
+static uint32_t slots_max_of(const struct gg_worker_settings *settings)
+{
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < settings->file.pool_count; i++) {
+        const struct gg_pool_settings *pool = &settings->file.pools[i];
+        slots += pool->sup.size + pool->sup.overflow;
+    }
+    uint32_t most = slots < SLOTS_SPARE_MIN ? SLOTS_SPARE_MIN : slots * 2;
+    return most < GG_WORKER_SLOTS_MAX ? most : GG_WORKER_SLOTS_MAX;
+}
+
 static enum gg_err make_agent(struct io *io)
 {
     const struct gg_worker_settings *settings = io->settings;
     struct gg_rng rng;
     gg_rng_seed(&rng);
-    struct gg_worker_pool pool = {
-        .slots = settings->slots,
-        .name = gg_slice_text("main"),
-        .realm = gg_slice_text(settings->realm),
-        .queues = settings->queues,
-        .queue_count = settings->queue_count,
-        .echo = settings->noop,
-    };
     struct gg_worker_config config = {
         .name = gg_slice_text(settings->name),
         .host = gg_slice_text(settings->host),
@@ -286,10 +291,23 @@ static enum gg_err make_agent(struct io *io)
         .incarnation = (uint64_t)gg_wall_now().ms,
         .margin_ms = settings->margin_ms,
         .seed = gg_rng_next(&rng),
-        .pools = &pool,
-        .pool_count = 1,
+        .slots_max = slots_max_of(settings),
     };
     return gg_worker_new(&config, &io->agent);
+}
+
+static enum gg_err add_pools(struct io *io, char *why, size_t room)
+{
+    for (uint32_t i = 0; i < io->settings->file.pool_count; i++) {
+        const struct gg_pool_settings *pool = &io->settings->file.pools[i];
+        enum gg_err err = gg_staff_add(&io->staff, gg_mono_now(), pool);
+        if (err != GG_OK) {
+            (void)snprintf(why, room, "cannot add the pool %s: %s", pool->name,
+                           gg_err_text(err));
+            return err;
+        }
+    }
+    return GG_OK;
 }
 
 /* Everything up to the first turn, in order; false, with `why`, where it fails. */
@@ -316,7 +334,8 @@ static enum gg_err start(struct io *io, char *why, size_t room)
                                      .keeper = &io->keeper,
                                      .temp_folder = io->folder,
                                      .verbose = settings->verbose};
-        err = gg_staff_init(&io->staff, settings, io->agent, &world);
+        gg_staff_init(&io->staff, io->agent, &world);
+        err = add_pools(io, why, room);
     }
     if (err == GG_OK) {
         err = gg_contact_init(&io->contact, settings, keys, io->agent, why, room);
@@ -332,15 +351,6 @@ static void end(struct io *io)
         gg_keeper_end(&io->keeper, KEEPER_END_MS);
     }
     if (io->agent != NULL) {
-        GG_LIST_EACH(&io->agent->attempts.in_hand, it)
-        {
-            struct gg_program *program = io->settings->handler == NULL &&
-                                                 !io->settings->coprocess
-                                             ? GG_CONTAINER(it, struct gg_attempt, link)
-                                                   ->executor
-                                             : NULL;
-            gg_program_drop(&program);
-        }
         gg_staff_fini(&io->staff);
     }
     gg_listener_close(&io->poller, &io->signals);
@@ -370,7 +380,7 @@ int gg_io_run(const struct gg_worker_settings *settings)
                                     : EXIT_SYSTEM_FAULT;
     }
     gg_log(GG_LOG_INFO, "agent_started", "name=%s pid=%d broker=\"%s\" slots=%u",
-           settings->name, (int)getpid(), settings->broker, settings->slots);
+           settings->name, (int)getpid(), settings->broker, io.agent->slots);
     tell_systemd("READY=1");
     do {
         turn(&io);

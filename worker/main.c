@@ -49,7 +49,7 @@ static int run_executor(const char *path)
 
 int main(int argc, char **argv)
 {
-    struct gg_worker_settings settings;
+    static struct gg_worker_settings settings; /* Too large for the stack. */
     if (argc == 3 && strcmp(argv[1], "--role=keeper") == 0) {
         return gg_keeper_main(argv[2]);
     }
@@ -57,5 +57,7 @@ int main(int argc, char **argv)
         return run_executor(argv[2]);
     }
     gg_worker_settings_parse(argc, argv, &settings);
-    return gg_io_run(&settings);
+    int status = gg_io_run(&settings);
+    gg_worker_settings_fini(&settings);
+    return status;
 }

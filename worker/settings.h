@@ -6,35 +6,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
+#include "worker/pools.h"
 
-enum { GG_WORKER_QUEUES_MAX = 64, GG_KEY_TEXT_BYTES = 41 };
+enum { GG_KEY_TEXT_BYTES = 41 };
 
-/* Texts are lent by argv and the environment but for the arrays. */
+/* Texts are lent by argv, the environment and the file. */
 struct gg_worker_settings {
-    const char *queues[GG_WORKER_QUEUES_MAX];
-    uint32_t queue_count;
-    uint32_t slots;
-    char name[65];
+    char name[GG_NAME_BYTES];
     bool name_given; /* Chosen by the user: only one agent may have it. */
     char host[256];
-    const char *realm;          /* "" is default. */
     const char *broker;         /* The broker's endpoint for clients. */
     const char *agent_endpoint; /* Straight to this one for agents; NULL: ask. */
     const char *key_file;       /* NULL: no CURVE. */
     const char *server_key;     /* Z85; NULL: in the key file. */
-    const char *handler;        /* A shared object; NULL: a program. */
-    bool noop;                  /* The built-in handler that does nothing. */
+    const char *config_file;    /* NULL: one pool, said on the command line. */
     uint64_t grace_ms;          /* Of a drain. */
     uint64_t margin_ms;         /* Before the end of a lease; 0: an eighth of it. */
     bool verbose;
-    bool coprocess; /* The command stays and takes one job after another. */
-    char **command; /* Ended by NULL; NULL: a handler. */
+    struct gg_worker_file file; /* Its pools are the agent's, however they were said. */
 };
 
-/* Read the command line. Ends the process with 0 after --help, with 64 where the usage
- * is wrong, having said what. */
+/* Read the command line, and the file that it names. Ends the process with 0 after
+ * --help and --print-config, with 64 where the usage is wrong, with 78 where the file
+ * is, having said what. */
 void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *out);
+
+/* Free what it owns. */
+void gg_worker_settings_fini(struct gg_worker_settings *settings);
 
 /* A CURVE key pair in Z85, and the broker's public key. */
 struct gg_worker_keys {

@@ -1,11 +1,21 @@
 #include "worker/staff.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "common/assert.h"
 #include "common/log.h"
+#include "worker/exec/procfs.h"
 
-enum { RESTARTS_MAX = 3, RESTARTS_MS = 5000, POOL = 0 };
+static struct gg_staff_pool *pool_of(struct gg_staff *staff, uint64_t fence)
+{
+    const struct gg_attempt *attempt = gg_attempts_find(&staff->agent->attempts, fence);
+    GG_ASSERT(attempt != NULL);
+
+    return &staff->pools[attempt->pool];
+}
 
 /* ---- what executors tell ---- */
 
@@ -13,7 +23,7 @@ static void on_started(void *ctx, uint64_t fence)
 {
     struct gg_staff *staff = ctx;
     gg_worker_started(staff->agent, gg_mono_now(), fence);
-    gg_sup_start_worked(&staff->sup);
+    gg_sup_start_worked(&staff->sup, pool_of(staff, fence)->index);
 }
 
 static void on_said(void *ctx, uint64_t fence, const struct gg_line *line)
@@ -27,80 +37,305 @@ static void on_ended(void *ctx, uint64_t fence, const struct gg_ending *ending)
     struct gg_staff *staff = ctx;
     struct gg_mono now = gg_mono_now();
     if (ending->kind == GG_OUTCOME_NOT_STARTED) {
-        gg_sup_start_failed(&staff->sup, now);
-        gg_log(GG_LOG_WARN, "not_started", "fence=%llu reason=\"%s\"",
-               (unsigned long long)fence, ending->text);
+        struct gg_staff_pool *pool = pool_of(staff, fence);
+        (void)snprintf(pool->cause, sizeof pool->cause, "%.250s", ending->text);
+        gg_sup_start_failed(&staff->sup, pool->index, now);
+        gg_log(GG_LOG_WARN, "not_started", "pool=%s fence=%llu reason=\"%s\"",
+               pool->settings.name, (unsigned long long)fence, ending->text);
     }
     gg_worker_ended(staff->agent, now, fence, ending);
 }
 
 static void on_executor_ready(void *ctx, uint32_t index)
 {
-    struct gg_staff *staff = ctx;
-    if (staff->sup.states[index] == GG_EXECUTOR_STARTING) {
-        gg_sup_ready(&staff->sup, index);
-    } else {
-        gg_sup_give(&staff->sup, index);
+    struct gg_staff_pool *pool = ctx;
+    struct gg_sup *sup = &pool->staff->sup;
+    struct gg_mono now = gg_mono_now();
+    uint64_t bytes = 0;
+    switch ((enum gg_executor_state)sup->pools[pool->index].executors[index].state) {
+    case GG_EXECUTOR_STARTING:
+        gg_sup_ready(sup, pool->index, index, now);
+        return;
+    case GG_EXECUTOR_STOPPING:
+        gg_executor_end(pool->executors[index], pool->settings.shutdown_ms);
+        return;
+    case GG_EXECUTOR_BUSY:
+        if (pool->settings.recycle_bytes > 0) {
+            bytes = gg_proc_memory(gg_executor_pid(pool->executors[index]));
+        }
+        gg_sup_give(sup, pool->index, index, bytes, now);
+        return;
+    case GG_EXECUTOR_DOWN:
+    case GG_EXECUTOR_IDLE:
+    case GG_EXECUTOR_STATE_COUNT:
+        break;
     }
+    GG_BUG("an executor was ready twice");
+}
+
+static enum gg_sup_end end_of(const struct gg_death *death)
+{
+    if (death->asked) {
+        return GG_END_ASKED;
+    }
+    bool normal = death->wait_status >= 0 && WIFEXITED(death->wait_status) &&
+                  WEXITSTATUS(death->wait_status) == 0;
+    return normal ? GG_END_NORMAL : GG_END_FAILED;
 }
 
 static void on_executor_died(void *ctx, uint32_t index, const struct gg_death *death)
 {
-    struct gg_staff *staff = ctx;
-    staff->executors[index] = NULL;
-    if (!staff->ending) {
-        gg_log(GG_LOG_WARN, "executor_died", "executor=%u reason=\"%s\"", index,
-               death->reason);
+    struct gg_staff_pool *pool = ctx;
+    enum gg_sup_end how = end_of(death);
+    pool->executors[index] = NULL;
+    if (how != GG_END_ASKED && !pool->staff->ending) {
+        char id[GG_ID_TEXT_BYTES] = "none";
+        struct gg_id none = {.bytes = {0}};
+        if (memcmp(&pool->last_jobs[index], &none, sizeof none) != 0) {
+            gg_id_format(&pool->last_jobs[index], id);
+        }
+        (void)snprintf(pool->cause, sizeof pool->cause, "%.200s; last job %s",
+                       death->reason[0] == '\0' ? "exit status 0" : death->reason, id);
+        gg_log(GG_LOG_WARN, "executor_died", "pool=%s executor=%u reason=\"%s\"",
+               pool->settings.name, index, pool->cause);
     }
-    gg_sup_died(&staff->sup, index, gg_mono_now());
+    gg_sup_died(&pool->staff->sup, pool->index, index, how, gg_mono_now());
 }
 
 /* ---- life ---- */
 
-enum gg_err gg_staff_init(struct gg_staff *staff,
-                          const struct gg_worker_settings *settings,
-                          struct gg_worker *agent, const struct gg_run_world *world)
+void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
+                   const struct gg_run_world *world)
 {
-    *staff = (struct gg_staff){.settings = settings, .agent = agent, .world = *world};
+    *staff = (struct gg_staff){.agent = agent, .world = *world};
     staff->world.hooks = (struct gg_run_hooks){
         .ctx = staff, .started = on_started, .said = on_said, .ended = on_ended};
     gg_list_init(&staff->resting);
     staff->world.resting = &staff->resting;
-    staff->executors = calloc(settings->slots, sizeof(struct gg_executor *));
-    if (staff->executors == NULL) {
-        return GG_ERR_NO_MEMORY;
+    gg_sup_init(&staff->sup);
+}
+
+static void forget_pool(struct gg_staff_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->room; i++) {
+        gg_executor_drop(&pool->executors[i]);
     }
-    return gg_sup_init(&staff->sup, settings->slots, RESTARTS_MAX, RESTARTS_MS);
+    free(pool->executors);
+    free(pool->last_jobs);
+    gg_pool_settings_fini(&pool->settings);
+    *pool = (struct gg_staff_pool){.used = false};
+}
+
+static bool is_program(const struct gg_staff *staff, const struct gg_attempt *attempt)
+{
+    return staff->pools[attempt->pool].settings.kind == GG_POOL_PROGRAM;
 }
 
 void gg_staff_fini(struct gg_staff *staff)
 {
-    for (uint32_t i = 0; staff->executors != NULL && i < staff->settings->slots; i++) {
-        gg_executor_drop(&staff->executors[i]);
+    if (staff->agent == NULL) {
+        return; /* It never began. */
     }
-    free(staff->executors);
-    staff->executors = NULL;
+    GG_LIST_EACH(&staff->agent->attempts.in_hand, it)
+    {
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, link);
+        struct gg_program *program = attempt->executor;
+        if (program != NULL && is_program(staff, attempt)) {
+            gg_program_drop(&program);
+        }
+        attempt->executor = NULL;
+    }
+    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+        if (staff->pools[i].used) {
+            forget_pool(&staff->pools[i]);
+        }
+    }
     gg_sup_fini(&staff->sup);
+}
+
+/* ---- pools ---- */
+
+static enum gg_err make_room(struct gg_staff_pool *pool, uint32_t room)
+{
+    if (!pool->settings.sup.stays || room <= pool->room) {
+        return GG_OK;
+    }
+    struct gg_executor **executors = realloc(pool->executors, room * sizeof *executors);
+    if (executors == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    pool->executors = executors;
+    struct gg_id *jobs = realloc(pool->last_jobs, room * sizeof *jobs);
+    if (jobs == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    pool->last_jobs = jobs;
+    for (; pool->room < room; pool->room++) {
+        pool->executors[pool->room] = NULL;
+        pool->last_jobs[pool->room] = (struct gg_id){.bytes = {0}};
+    }
+    return GG_OK;
+}
+
+static uint32_t slots_of(const struct gg_pool_settings *settings)
+{
+    return settings->sup.size + settings->sup.overflow;
+}
+
+/* The agent shall offer it; *out_index is where. */
+static enum gg_err offer(struct gg_staff *staff, struct gg_mono now,
+                         const struct gg_pool_settings *settings, uint32_t *out_index)
+{
+    struct gg_worker_pool offered = {
+        .slots = slots_of(settings),
+        .name = gg_slice_text(settings->name),
+        .realm = gg_slice_text(settings->realm == NULL ? "" : settings->realm),
+        .queues = (const char *const *)settings->queue_list,
+        .queue_count = settings->queue_count,
+        .echo = settings->kind == GG_POOL_NOOP,
+    };
+    return gg_worker_add_pool(staff->agent, now, &offered, out_index);
+}
+
+/* Agent, tree and staff agree on places: the first free one is the same in all. */
+static struct gg_staff_pool *free_place(struct gg_staff *staff)
+{
+    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+        if (!staff->pools[i].used) {
+            staff->pools[i] = (struct gg_staff_pool){.staff = staff, .index = i};
+            return &staff->pools[i];
+        }
+    }
+    return NULL;
+}
+
+enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
+                         const struct gg_pool_settings *settings)
+{
+    struct gg_staff_pool *pool = free_place(staff);
+    if (pool == NULL) {
+        return GG_ERR_TOO_MANY;
+    }
+    enum gg_err err = gg_pool_settings_copy(settings, &pool->settings);
+    if (err != GG_OK) {
+        return err;
+    }
+    uint32_t index = pool->index;
+    pool->used = true;
+    err = make_room(pool, slots_of(&pool->settings));
+    err = err == GG_OK ? offer(staff, now, &pool->settings, &index) : err;
+    if (err == GG_OK) {
+        GG_ASSERT(index == pool->index);
+        err = gg_sup_add(&staff->sup, index, &pool->settings.sup);
+        if (err != GG_OK) {
+            gg_worker_set_window(staff->agent, now, index, 0);
+            (void)gg_worker_drop_pool(staff->agent, now, index);
+        }
+    }
+    if (err != GG_OK) {
+        forget_pool(pool);
+    }
+    return err;
+}
+
+struct gg_staff_pool *gg_staff_find(struct gg_staff *staff, const char *name)
+{
+    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+        struct gg_staff_pool *pool = &staff->pools[i];
+        if (pool->used && !pool->removing && strcmp(pool->settings.name, name) == 0) {
+            return pool;
+        }
+    }
+    return NULL;
+}
+
+void gg_staff_remove(struct gg_staff *staff, struct gg_staff_pool *pool,
+                     struct gg_mono now)
+{
+    pool->removing = true;
+    gg_sup_remove(&staff->sup, pool->index, now);
+    gg_worker_set_window(staff->agent, now, pool->index, 0);
+}
+
+enum gg_err gg_staff_scale(struct gg_staff *staff, struct gg_staff_pool *pool,
+                           uint32_t size, struct gg_mono now)
+{
+    uint32_t was = slots_of(&pool->settings);
+    uint32_t slots = size + pool->settings.sup.overflow;
+    enum gg_err err = make_room(pool, slots);
+    err = err == GG_OK ? gg_worker_resize_pool(staff->agent, pool->index, slots) : err;
+    if (err == GG_OK) {
+        err = gg_sup_scale(&staff->sup, pool->index, size, now);
+    }
+    if (err != GG_OK) {
+        err = gg_worker_resize_pool(staff->agent, pool->index, was) == GG_OK
+                  ? err
+                  : GG_ERR_NO_MEMORY;
+        return err;
+    }
+    pool->settings.size = size;
+    pool->settings.sup.size = size;
+    return GG_OK;
+}
+
+/* A pool that was removed and has nothing in hand any more. */
+static void bury(struct gg_staff *staff, struct gg_staff_pool *pool, struct gg_mono now)
+{
+    if (pool->removing && gg_sup_is_gone(&staff->sup, pool->index) &&
+        gg_worker_drop_pool(staff->agent, now, pool->index)) {
+        gg_log(GG_LOG_INFO, "pool_removed", "pool=%s", pool->settings.name);
+        forget_pool(pool);
+    }
 }
 
 /* ---- starting ---- */
 
-static void start_executors(struct gg_staff *staff, struct gg_mono now)
+static void start_executor(struct gg_staff_pool *pool, uint32_t index,
+                           struct gg_mono now)
 {
     const char *const handler[] = {"/proc/self/exe", "--role=executor",
-                                   staff->settings->handler, NULL};
-    struct gg_executor_spec spec = {.talk = &gg_talk_handler, .arguments = handler};
+                                   pool->settings.words[0], NULL};
+    bool in_c = pool->settings.kind == GG_POOL_HANDLER;
     const struct gg_executor_hooks hooks = {
-        .ctx = staff, .ready = on_executor_ready, .died = on_executor_died};
-    if (staff->settings->coprocess) {
-        spec.talk = &gg_talk_coprocess;
-        spec.arguments = (const char *const *)staff->settings->command;
+        .ctx = pool, .ready = on_executor_ready, .died = on_executor_died};
+    const struct gg_executor_spec spec = {
+        .talk = in_c ? &gg_talk_handler : &gg_talk_coprocess,
+        .arguments = in_c ? handler : (const char *const *)pool->settings.words,
+        .index = index,
+    };
+    pool->last_jobs[index] = (struct gg_id){.bytes = {0}};
+    if (gg_executor_start(&pool->staff->world, &hooks, &spec,
+                          &pool->executors[index]) != GG_OK) {
+        char reason[128];
+        (void)snprintf(reason, sizeof reason, "cannot start an executor: %s",
+                       strerror(errno));
+        const struct gg_death death = {.reason = reason, .wait_status = -1};
+        on_executor_died(pool, index, &death);
     }
-    while (!staff->ending && gg_sup_next_start(&staff->sup, now, &spec.index)) {
-        if (gg_executor_start(&staff->world, &hooks, &spec,
-                              &staff->executors[spec.index]) != GG_OK) {
-            gg_log(GG_LOG_WARN, "executor_failed", "executor=%u", spec.index);
-            gg_sup_died(&staff->sup, spec.index, now);
+    (void)now;
+}
+
+/* It shall end; the attempt it has in hand goes back to the broker first. */
+static void stop_executor(struct gg_staff_pool *pool, uint32_t index)
+{
+    struct gg_executor *executor = pool->executors[index];
+    uint64_t fence = gg_executor_fence(executor);
+    if (fence != 0) {
+        gg_worker_give_back(pool->staff->agent, fence, pool->settings.shutdown_ms);
+    } else {
+        gg_executor_end(executor, pool->settings.shutdown_ms);
+    }
+}
+
+static void follow_tree(struct gg_staff *staff, struct gg_mono now)
+{
+    struct gg_sup_action action;
+    while (!staff->ending && gg_sup_next(&staff->sup, now, &action)) {
+        struct gg_staff_pool *pool = &staff->pools[action.pool];
+        if (action.what == GG_SUP_START) {
+            start_executor(pool, action.executor, now);
+        } else {
+            stop_executor(pool, action.executor);
         }
     }
 }
@@ -126,14 +361,15 @@ static struct gg_run_spec spec_of(const struct gg_staff *staff,
     };
 }
 
-static void begin_program(struct gg_staff *staff, struct gg_attempt *attempt,
+static void begin_program(struct gg_staff_pool *pool, struct gg_attempt *attempt,
                           struct gg_now now)
 {
+    struct gg_staff *staff = pool->staff;
     struct gg_run_spec spec = spec_of(staff, attempt, now);
     struct gg_program *program = NULL;
     struct gg_ending ending;
     gg_worker_starting(staff->agent, attempt);
-    if (gg_program_begin(&staff->world, (const char *const *)staff->settings->command,
+    if (gg_program_begin(&staff->world, (const char *const *)pool->settings.words,
                          &spec, &program, &ending) == GG_OK) {
         attempt->executor = program;
         gg_blob_unref(&attempt->work->payload); /* The program holds it now. */
@@ -143,41 +379,38 @@ static void begin_program(struct gg_staff *staff, struct gg_attempt *attempt,
 }
 
 /* False: there is no executor for it now. */
-static bool begin_handler(struct gg_staff *staff, struct gg_attempt *attempt,
-                          struct gg_now now)
+static bool begin_in_executor(struct gg_staff_pool *pool, struct gg_attempt *attempt,
+                              struct gg_now now)
 {
+    struct gg_staff *staff = pool->staff;
     uint32_t index = 0;
-    if (!gg_sup_take(&staff->sup, &index)) {
+    if (!gg_sup_take(&staff->sup, pool->index, &index)) {
         return false;
     }
     struct gg_run_spec spec = spec_of(staff, attempt, now);
     gg_worker_starting(staff->agent, attempt);
-    attempt->executor = staff->executors[index];
-    if (gg_executor_begin(staff->executors[index], &spec) != GG_OK) {
+    attempt->executor = pool->executors[index];
+    pool->last_jobs[index] = attempt->id;
+    if (gg_executor_begin(pool->executors[index], &spec) != GG_OK) {
         struct gg_ending ending;
-        gg_ending_not_started("cannot pass the job to its executor", 12, &ending);
-        gg_sup_give(&staff->sup, index);
+        gg_ending_not_started("cannot pass the job to its executor", ENOMEM, &ending);
+        gg_sup_give(&staff->sup, pool->index, index, 0, now.mono);
         on_ended(staff, spec.fence, &ending);
     }
     return true;
 }
 
-/* Processes that stay run the attempts, and not a program each. */
-static bool has_executors(const struct gg_staff *staff)
+static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
 {
-    return staff->settings->handler != NULL || staff->settings->coprocess;
-}
-
-static void begin_attempts(struct gg_staff *staff, struct gg_now now)
-{
+    struct gg_worker *agent = pool->staff->agent;
     for (;;) {
-        struct gg_attempt *attempt = gg_worker_next_start(staff->agent, POOL);
+        struct gg_attempt *attempt = gg_worker_next_start(agent, pool->index);
         if (attempt == NULL) {
             return;
         }
-        if (!has_executors(staff)) {
-            begin_program(staff, attempt, now);
-        } else if (!begin_handler(staff, attempt, now)) {
+        if (pool->settings.kind == GG_POOL_PROGRAM) {
+            begin_program(pool, attempt, now);
+        } else if (!begin_in_executor(pool, attempt, now)) {
             return;
         }
     }
@@ -185,64 +418,86 @@ static void begin_attempts(struct gg_staff *staff, struct gg_now now)
 
 /* ---- stopping and renewing ---- */
 
+static void do_todo(const struct gg_staff *staff, struct gg_attempt *attempt,
+                    unsigned mask)
+{
+    bool program = is_program(staff, attempt);
+    if ((mask & GG_TODO_LEASE) != 0 && program) {
+        gg_program_lease(attempt->executor, attempt->lease_ms);
+    } else if ((mask & GG_TODO_LEASE) != 0) {
+        gg_executor_lease(attempt->executor, attempt->lease_ms);
+    }
+    if ((mask & GG_TODO_STOP) != 0 && program) {
+        gg_program_stop(attempt->executor, attempt->grace_ms);
+    } else if ((mask & GG_TODO_STOP) != 0) {
+        gg_executor_stop(attempt->executor, attempt->grace_ms);
+    }
+}
+
 static void do_todos(struct gg_staff *staff)
 {
-    bool handler = has_executors(staff);
     unsigned mask = 0;
     for (struct gg_attempt *attempt = gg_worker_next_todo(staff->agent, &mask);
          attempt != NULL; attempt = gg_worker_next_todo(staff->agent, &mask)) {
-        if (attempt->executor == NULL) {
-            continue;
-        }
-        if ((mask & GG_TODO_LEASE) != 0 && handler) {
-            gg_executor_lease(attempt->executor, attempt->lease_ms);
-        } else if ((mask & GG_TODO_LEASE) != 0) {
-            gg_program_lease(attempt->executor, attempt->lease_ms);
-        }
-        if ((mask & GG_TODO_STOP) != 0 && handler) {
-            gg_executor_stop(attempt->executor, attempt->grace_ms);
-        } else if ((mask & GG_TODO_STOP) != 0) {
-            gg_program_stop(attempt->executor, attempt->grace_ms);
+        if (attempt->executor != NULL) {
+            do_todo(staff, attempt, mask);
         }
     }
 }
 
-static void set_window(struct gg_staff *staff, struct gg_mono now)
+static void set_window(struct gg_staff_pool *pool, struct gg_mono now)
 {
-    uint32_t slots = gg_sup_slots(&staff->sup, now);
-    bool closed = slots == 0;
-    if (closed != staff->was_closed) {
-        gg_log(closed ? GG_LOG_ERROR : GG_LOG_INFO,
-               closed ? "pool_closed" : "pool_open", closed ? "reason=\"%s\"" : "%s",
-               closed ? "more than 3 executors or programs failed within 5 s; trying "
-                        "again after a pause"
-                      : "");
+    struct gg_staff *staff = pool->staff;
+    const struct gg_sup_pool *in_tree = &staff->sup.pools[pool->index];
+    uint32_t slots = in_tree->used ? gg_sup_slots(&staff->sup, pool->index, now) : 0;
+    bool closed = in_tree->used && in_tree->budget.closed;
+    if (closed && !pool->was_closed) {
+        gg_log(GG_LOG_ERROR, "pool_closed",
+               "pool=%s reason=\"more than %u restarts within %llu ms; trying again "
+               "in %lld ms\" last=\"%s\"",
+               pool->settings.name, in_tree->config.restarts_max,
+               (unsigned long long)in_tree->config.window_ms,
+               (long long)(in_tree->budget.opens_at.ms - now.ms), pool->cause);
+    } else if (!closed && pool->was_closed) {
+        gg_log(GG_LOG_INFO, "pool_open", "pool=%s", pool->settings.name);
     }
-    staff->was_closed = closed;
-    gg_worker_set_window(staff->agent, now, POOL, slots);
+    pool->was_closed = closed;
+    gg_worker_set_window(staff->agent, now, pool->index, slots);
+}
+
+static void turn_pool(struct gg_staff_pool *pool, struct gg_now now)
+{
+    struct gg_staff *staff = pool->staff;
+    set_window(pool, now.mono);
+    if (pool->settings.kind != GG_POOL_NOOP) {
+        begin_attempts(pool, now);
+    }
+    if (!gg_sup_is_gone(&staff->sup, pool->index)) {
+        gg_sup_wants(&staff->sup, pool->index,
+                     staff->agent->pools[pool->index].waiting);
+    }
+    bury(staff, pool, now.mono);
 }
 
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
 {
-    if (staff->settings->noop) {
-        return;
+    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+        if (staff->pools[i].used) {
+            turn_pool(&staff->pools[i], now);
+        }
     }
-    set_window(staff, now.mono);
-    if (has_executors(staff)) {
-        start_executors(staff, now.mono);
-        gg_executor_rest(&staff->world, now.mono);
-    }
-    begin_attempts(staff, now);
+    follow_tree(staff, now.mono);
+    gg_executor_rest(&staff->world, now.mono);
     do_todos(staff);
 }
 
 bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)
 {
-    struct gg_mono opens;
-    bool opening = gg_sup_next_wake(&staff->sup, &opens);
+    struct gg_mono tree;
+    bool in_tree = gg_sup_next_wake(&staff->sup, &tree);
     bool resting = gg_executor_next_rest(&staff->world, out_at);
-    if (opening && (!resting || opens.ms < out_at->ms)) {
-        *out_at = opens;
+    if (in_tree && (!resting || tree.ms < out_at->ms)) {
+        *out_at = tree;
     }
-    return opening || resting;
+    return in_tree || resting;
 }

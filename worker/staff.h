@@ -1,7 +1,8 @@
-/* staff.h - who runs the attempts of the agent's pool: programs, or executors.
+/* staff.h - who runs the attempts of the agent's pools: programs, or executors.
  *
  * Joins three parts that know nothing of each other: the agent (what shall run),
- * worker/sup (which executor, how often again) and worker/exec (the processes).
+ * worker/sup (which executor, how often again, what with it) and worker/exec (the
+ * processes).
  */
 #ifndef GG_WORKER_STAFF_H
 #define GG_WORKER_STAFF_H
@@ -9,27 +10,54 @@
 #include "worker/agent.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/program.h"
-#include "worker/settings.h"
+#include "worker/pools.h"
 #include "worker/sup/sup.h"
 
+enum { GG_CAUSE_BYTES = 300 };
+
+/* One pool at work; pool i of the agent and of the tree is pool i here. */
+struct gg_staff_pool {
+    struct gg_staff *staff;
+    uint32_t index;
+    bool used;
+    bool removing;
+    bool was_closed;
+    struct gg_pool_settings settings;
+    struct gg_executor **executors; /* By number; NULL while down. */
+    struct gg_id *last_jobs;        /* Of each executor. */
+    uint32_t room;                  /* Of both. */
+    char cause[GG_CAUSE_BYTES];     /* Of the last death or start that failed. */
+};
+
 struct gg_staff {
-    const struct gg_worker_settings *settings;
     struct gg_worker *agent; /* Lent. */
     struct gg_run_world world;
     struct gg_link resting;
     struct gg_sup sup;
-    struct gg_executor *
-        *executors; /* One a slot; NULL while down. With --handler only. */
-    bool was_closed;
+    struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
     bool ending; /* Start no executors any more. */
 };
 
 /* `world.hooks` is filled in here. */
-GG_MUST_USE enum gg_err gg_staff_init(struct gg_staff *staff,
-                                      const struct gg_worker_settings *settings,
-                                      struct gg_worker *agent,
-                                      const struct gg_run_world *world);
+void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
+                   const struct gg_run_world *world);
 void gg_staff_fini(struct gg_staff *staff);
+
+/* Add a pool; the settings are copied. GG_ERR_TOO_MANY: there is no room for it. */
+GG_MUST_USE enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
+                                     const struct gg_pool_settings *settings);
+
+/* The pool of that name that is not being removed; NULL: none. */
+struct gg_staff_pool *gg_staff_find(struct gg_staff *staff, const char *name);
+
+/* Let a pool go: what runs may end, nothing else is begun. */
+void gg_staff_remove(struct gg_staff *staff, struct gg_staff_pool *pool,
+                     struct gg_mono now);
+
+/* Another size; idle executors go first. On an error nothing has changed. */
+GG_MUST_USE enum gg_err gg_staff_scale(struct gg_staff *staff,
+                                       struct gg_staff_pool *pool, uint32_t size,
+                                       struct gg_mono now);
 
 /* Start, stop and renew what the agent says, replace what has died. */
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now);

@@ -479,6 +479,11 @@ void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms)
     gg_child_stop(executor->world->keeper, &executor->child, 0, grace_ms);
 }
 
+uint64_t gg_executor_fence(const struct gg_executor *executor)
+{
+    return executor->fence;
+}
+
 pid_t gg_executor_pid(const struct gg_executor *executor)
 {
     return executor->child.pid;

@@ -58,6 +58,9 @@ void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms);
 
 void gg_executor_lease(struct gg_executor *executor, int64_t deadline_ms);
 
+/* Fence of the attempt in hand; 0 none. */
+uint64_t gg_executor_fence(const struct gg_executor *executor);
+
 /* Its process id; 0 before it has been started. */
 pid_t gg_executor_pid(const struct gg_executor *executor);
 

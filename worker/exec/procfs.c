@@ -159,3 +159,19 @@ uint64_t gg_proc_started(pid_t pid)
     }
     return at == NULL ? 0 : strtoull(at, NULL, 10);
 }
+
+uint64_t gg_proc_memory(pid_t pid)
+{
+    char path[64];
+    unsigned long pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    if (fscanf(file, "%*u %lu", &pages) != 1) {
+        pages = 0;
+    }
+    (void)fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}

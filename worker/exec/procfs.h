@@ -32,6 +32,9 @@ size_t gg_proc_kill_descendants(pid_t root, pid_t spared, int signal);
  * when it has none or may not be read. */
 bool gg_proc_variable(pid_t pid, const char *name, char *out_value, size_t room);
 
+/* Bytes of memory that the process has resident; 0 when it is not there. */
+uint64_t gg_proc_memory(pid_t pid);
+
 /* When the process was started, in clock ticks since boot; 0 when it is not there. */
 uint64_t gg_proc_started(pid_t pid);
 

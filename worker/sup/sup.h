@@ -1,82 +1,177 @@
-/* sup.h - supervision of one pool: its slots, its executors, its restart budget. Pure.
+/* sup.h - the tree: groups of pools of executors. Events in, actions out. Pure.
  *
- *   DOWN ──due──▶ STARTING ──ready──▶ IDLE ──take──▶ BUSY ──give──▶ IDLE
- *    ▲               │ died            │ died         │ died
- *    ├───────────────┴─────(budget)────┘              │ (the job's affair: no budget)
- *    └────────────────────────────────────────────────┘
+ *   agent
+ *    ├── group "media": rest_for_one        what else restarts when an executor dies
+ *    │    ├── pool "encode": size 4, overflow 2, permanent, 3 restarts in 5 s
+ *    │    │    ├── executor 0  BUSY
+ *    │    │    └── executor 1  IDLE
+ *    │    └── pool "upload": size 1, transient
+ *    └── pool "reports"                     in no group: one_for_one
  *
- * An executor that dies is replaced. What dies without a job, or cannot be started,
- * costs the pool's budget: more than `restarts_max` in `window_ms` closes the pool: it
- * offers no slots, starts nothing, and tries again after a back-off that doubles each
- * time (1 s to 60 s) until something has worked. What dies with a job in hand is the
- * job's affair: the broker counts it, against the job, and the pool's other jobs go on.
+ * An executor:
  *
- * A pool that starts a program per attempt has no executors, only the budget: each
- * failure to start counts.
+ *   DOWN ──start──▶ STARTING ──ready──▶ IDLE ──take──▶ BUSY ──give──▶ IDLE
+ *    ▲                 │                  │              │
+ *    │                 └─stop─▶ STOPPING ◀┴─────stop─────┘
+ *    └──────────── died, out of any of them ────────────────▶ (ENDED is counted only)
+ *
+ * Whether a dead one is replaced is its pool's restart class: permanent always,
+ * transient unless it ended with status 0, temporary never. One that is replaced
+ * without having had a job in hand, or cannot be started, costs its pool's budget; one
+ * that dies with a job is the job's affair: the broker counts it, against the job.
+ *
+ * When one is to be replaced, the strategy of its pool's group says what is restarted
+ * with it: nothing (one_for_one), every executor of the group (one_for_all), those of
+ * the pools that come after (rest_for_one). As in OTP, executors of temporary pools are
+ * stopped with the others and stay away, nothing is started before all have ended, and
+ * in these groups a pool starts when those before it are ready.
+ *
+ * A budget that is exhausted closes its pool: no slots, no starts, until its back-off
+ * is over. Under one_for_all the whole group closes with it, under rest_for_one the
+ * pools after it.
+ *
+ * A pool of programs has no executors that stay, only its size and its budget.
  */
 #ifndef GG_WORKER_SUP_SUP_H
 #define GG_WORKER_SUP_SUP_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "common/clock.h"
 #include "common/err.h"
+#include "worker/sup/budget.h"
+
+enum { GG_SUP_POOLS_MAX = 64, GG_SUP_NO_GROUP = 0 };
+
+enum gg_restart {
+    GG_RESTART_PERMANENT = 0,
+    GG_RESTART_TRANSIENT,
+    GG_RESTART_TEMPORARY
+};
+
+enum gg_strategy { GG_ONE_FOR_ONE = 0, GG_ONE_FOR_ALL, GG_REST_FOR_ONE };
 
 enum gg_executor_state {
     GG_EXECUTOR_DOWN = 0,
     GG_EXECUTOR_STARTING,
     GG_EXECUTOR_IDLE,
     GG_EXECUTOR_BUSY,
+    GG_EXECUTOR_STOPPING,
     GG_EXECUTOR_STATE_COUNT
 };
 
-enum { GG_RESTARTS_MAX = 32 };
-
-struct gg_budget {
-    uint32_t restarts_max; /* At most GG_RESTARTS_MAX. */
+struct gg_sup_config {
+    bool stays; /* Its executors take one attempt after another. */
+    uint32_t size;
+    uint32_t overflow;         /* More of them while work waits. */
+    uint64_t overflow_idle_ms; /* Such a one goes when it has been idle for this. */
+    bool fifo;                 /* The one idle for longest goes first; else the last. */
+    enum gg_restart restart;
+    uint32_t restarts_max;
     uint64_t window_ms;
-    struct gg_mono spent[GG_RESTARTS_MAX + 1]; /* The newest, oldest first. */
-    uint32_t count;
+    uint64_t backoff_ms_min;
+    uint64_t backoff_ms_max;
+    uint64_t recycle_jobs;     /* Replaced after so many; 0 never. */
+    uint64_t recycle_bytes;    /* Or with so much memory; 0 never. */
+    uint64_t recycle_ms;       /* Or after so long; 0 never. */
+    uint32_t group;            /* GG_SUP_NO_GROUP, or a number of its own. */
+    enum gg_strategy strategy; /* Of that group. */
+};
+
+/* How an executor ended. */
+enum gg_sup_end {
+    GG_END_NORMAL = 0, /* Exit status 0. */
+    GG_END_FAILED,     /* Another exit status, or a signal, or it did not start. */
+    GG_END_ASKED,      /* We ended it, for whatever reason. */
+};
+
+struct gg_sup_executor {
+    uint8_t state;        /* enum gg_executor_state */
+    bool told;            /* STOPPING: the action has been taken. */
+    bool stays_away;      /* STOPPING: not to be replaced. */
+    bool restarts;        /* STOPPING: for a restart; starts wait for it. */
+    uint64_t jobs;        /* Taken since its start. */
+    struct gg_mono born;  /* Started. */
+    struct gg_mono since; /* Idle. */
+};
+
+struct gg_sup_pool {
+    bool used;
+    bool removing; /* Nothing of it is started any more. */
+    struct gg_sup_config config;
+    struct gg_budget budget;
+    uint32_t live;       /* Not DOWN. */
+    uint32_t starting;   /* STARTING. */
+    uint32_t stopping;   /* STOPPING. */
+    uint32_t untold;     /* STOPPING, and no action taken yet. */
+    uint32_t restarting; /* STOPPING for a restart. */
+    uint32_t ended;      /* Places that their restart class has closed. */
+    uint32_t waiting;    /* Attempts that wait for an executor. */
+    uint32_t idle_count;
+    uint32_t room; /* Of both arrays. */
+    struct gg_sup_executor *executors;
+    uint32_t *idle;          /* By time: the one idle for longest first. */
+    uint64_t restarts_count; /* Since the start. */
 };
 
 struct gg_sup {
-    struct gg_budget budget;
-    uint32_t slots;
-    uint32_t idle_count;
-    bool closed;
-    struct gg_mono opens_at; /* While closed. */
-    uint64_t backoff_ms;     /* Of the next close. */
-    uint8_t *states;         /* enum gg_executor_state, one an executor. */
-    uint32_t *idle;          /* Stack of idle executors: the warmest goes first. */
+    struct gg_sup_pool pools[GG_SUP_POOLS_MAX];
 };
 
-/* A pool of `slots` executors, all DOWN. GG_ERR_NO_MEMORY is the only failure. */
-GG_MUST_USE enum gg_err gg_sup_init(struct gg_sup *sup, uint32_t slots,
-                                    uint32_t restarts_max, uint64_t window_ms);
+enum gg_sup_what { GG_SUP_START = 1, GG_SUP_STOP };
+
+struct gg_sup_action {
+    enum gg_sup_what what;
+    uint32_t pool;
+    uint32_t executor;
+};
+
+void gg_sup_init(struct gg_sup *sup);
 void gg_sup_fini(struct gg_sup *sup);
 
-/* The next executor to start now; it is STARTING from here on. False: none. */
-bool gg_sup_next_start(struct gg_sup *sup, struct gg_mono now, uint32_t *out_executor);
+/* Add a pool at `pool`, a place that is not used. GG_ERR_NO_MEMORY is the only
+ * failure. */
+GG_MUST_USE enum gg_err gg_sup_add(struct gg_sup *sup, uint32_t pool,
+                                   const struct gg_sup_config *config);
 
-/* A started executor can take work. Forgives what was spent: something works. */
-void gg_sup_ready(struct gg_sup *sup, uint32_t executor);
+/* Let a pool go: idle executors are stopped, busy ones when they are done. It is gone,
+ * and its place free, once gg_sup_is_gone(). */
+void gg_sup_remove(struct gg_sup *sup, uint32_t pool, struct gg_mono now);
+bool gg_sup_is_gone(const struct gg_sup *sup, uint32_t pool);
+
+/* Another size: idle ones go first. Places that were closed open again. On
+ * GG_ERR_NO_MEMORY nothing has changed. */
+GG_MUST_USE enum gg_err gg_sup_scale(struct gg_sup *sup, uint32_t pool, uint32_t size,
+                                     struct gg_mono now);
+
+/* Restart all executors of a pool, each when it is idle. */
+void gg_sup_restart(struct gg_sup *sup, uint32_t pool);
+
+/* The next thing to do now; false: nothing. A START makes the executor STARTING:
+ * `ready` or `died` follows. A STOP is followed by `died`. */
+bool gg_sup_next(struct gg_sup *sup, struct gg_mono now, struct gg_sup_action *out);
+
+/* A started executor can take work. */
+void gg_sup_ready(struct gg_sup *sup, uint32_t pool, uint32_t executor,
+                  struct gg_mono now);
 
 /* Take an idle executor for an attempt; false when there is none. */
-bool gg_sup_take(struct gg_sup *sup, uint32_t *out_executor);
+bool gg_sup_take(struct gg_sup *sup, uint32_t pool, uint32_t *out_executor);
 
-/* Its attempt has ended and it lives on. */
-void gg_sup_give(struct gg_sup *sup, uint32_t executor);
+/* Its attempt has ended and it lives on, with `bytes` of memory where that is known. */
+void gg_sup_give(struct gg_sup *sup, uint32_t pool, uint32_t executor, uint64_t bytes,
+                 struct gg_mono now);
 
-/* The executor has ended, in whatever state it was. */
-void gg_sup_died(struct gg_sup *sup, uint32_t executor, struct gg_mono now);
+/* It has ended, in whatever state it was. */
+void gg_sup_died(struct gg_sup *sup, uint32_t pool, uint32_t executor,
+                 enum gg_sup_end how, struct gg_mono now);
+
+/* So many attempts wait for an executor of the pool. */
+void gg_sup_wants(struct gg_sup *sup, uint32_t pool, uint32_t waiting);
 
 /* A program could not be started, or could: pools without executors. */
-void gg_sup_start_failed(struct gg_sup *sup, struct gg_mono now);
-void gg_sup_start_worked(struct gg_sup *sup);
+void gg_sup_start_failed(struct gg_sup *sup, uint32_t pool, struct gg_mono now);
+void gg_sup_start_worked(struct gg_sup *sup, uint32_t pool);
 
-/* Slots to offer now: none while closed. Opens a pool whose back-off is over. */
-uint32_t gg_sup_slots(struct gg_sup *sup, struct gg_mono now);
+/* Attempts to take now in all: none while closed. Opens one whose back-off is over. */
+uint32_t gg_sup_slots(struct gg_sup *sup, uint32_t pool, struct gg_mono now);
 
 /* When to look again; false when nothing waits for time. */
 bool gg_sup_next_wake(const struct gg_sup *sup, struct gg_mono *out_at);

@@ -181,7 +181,7 @@ struct fake_job *fake_assign(struct fake_broker *broker, const char *payload,
     job->fence = ++broker->next_fence;
     assign.id = job->id;
     assign.fence = job->fence;
-    assign.pool = 1;
+    assign.pool = assign.pool == 0 ? 1 : assign.pool;
     assign.attempt = assign.attempt == 0 ? 1 : assign.attempt;
     assign.queue = gg_slice_text("reports");
     assign.payload = gg_slice_text(payload);

@@ -1,0 +1,519 @@
+#include "worker/pools.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ini.h"
+#include "common/name.h"
+#include "worker/attempts.h"
+#include "worker/words.h"
+
+#define AT(member)  offsetof(struct gg_pool_settings, member)
+#define ALL(member) offsetof(struct gg_worker_file, member)
+
+/* clang-format off */
+const struct gg_setting gg_pool_settings_table[] = {
+    {"queues", GG_SETTING_TEXT, NULL, 0, 0, AT(queues),
+     "Names or patterns of the queues it takes jobs from, by blanks; may be said "
+     "again for more."},
+    {"realm", GG_SETTING_TEXT, NULL, 0, 0, AT(realm),
+     "Realm of the queues; without it: default."},
+    {"program", GG_SETTING_TEXT, NULL, 0, 0, AT(program),
+     "Run this program for each attempt; words as in a shell, with quotes, and "
+     "nothing else of one."},
+    {"coprocess", GG_SETTING_TEXT, NULL, 0, 0, AT(coprocess),
+     "Run this program once for each executor; it takes job after job as framed "
+     "lines (COPROCESS.md)."},
+    {"handler", GG_SETTING_TEXT, NULL, 0, 0, AT(handler),
+     "Run this C handler, a shared object, in executors that stay."},
+    {"builtin", GG_SETTING_TEXT, NULL, 0, 0, AT(builtin),
+     "Run a built-in handler: noop gives the payload back."},
+    {"size", GG_SETTING_NUMBER, "1", 0, GG_WORKER_SLOTS_MAX, AT(size),
+     "Jobs at once; executors that stay are started ahead."},
+    {"overflow", GG_SETTING_NUMBER, "0", 0, GG_WORKER_SLOTS_MAX, AT(overflow),
+     "Executors beyond size, started while jobs wait for one."},
+    {"overflow_idle", GG_SETTING_DURATION, "10s", 0, GG_YEAR_MS, AT(overflow_idle_ms),
+     "An executor beyond size ends when it has been idle for this long."},
+    {"order", GG_SETTING_TEXT, "lifo", 0, 0, AT(order),
+     "Which idle executor gets the next job: lifo the one used last, fifo the one "
+     "idle for longest."},
+    {"restart", GG_SETTING_TEXT, "permanent", 0, 0, AT(restart),
+     "Executors that end by themselves are replaced: permanent always, transient "
+     "unless with status 0, temporary never."},
+    {"max_restarts", GG_SETTING_NUMBER, "3", 0, GG_RESTARTS_MAX, AT(max_restarts),
+     "More restarts than this in max_seconds close the pool; a death with a job in "
+     "hand does not count."},
+    {"max_seconds", GG_SETTING_NUMBER, "5", 1, 86400, AT(max_seconds),
+     "The time in which restarts are counted."},
+    {"backoff_min", GG_SETTING_DURATION, "1s", 10, GG_DAY_MS, AT(backoff_ms_min),
+     "A closed pool opens again after this long; each further close doubles it."},
+    {"backoff_max", GG_SETTING_DURATION, "60s", 10, GG_DAY_MS, AT(backoff_ms_max),
+     "The longest time that a pool stays closed before it is tried again."},
+    {"shutdown", GG_SETTING_DURATION, "25s", 0, GG_DAY_MS, AT(shutdown_ms),
+     "From TERM to KILL where an executor is stopped; 0: KILL at once."},
+    {"group", GG_SETTING_TEXT, NULL, 0, 0, AT(group),
+     "Group of pools that it belongs to; the group has the strategy."},
+    {"recycle_jobs", GG_SETTING_NUMBER, "0", 0, UINT32_MAX, AT(recycle_jobs),
+     "Replace an executor after so many jobs; 0: never."},
+    {"recycle_memory", GG_SETTING_BYTES, "0", 0, UINT64_MAX, AT(recycle_bytes),
+     "Replace an executor that holds so much memory after a job; 0: never."},
+    {"recycle_after", GG_SETTING_DURATION, "0", 0, GG_YEAR_MS, AT(recycle_ms),
+     "Replace an executor, once idle, after this long; 0: never."},
+    {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
+};
+
+const struct gg_setting gg_worker_file_table[] = {
+    {"name", GG_SETTING_TEXT, NULL, 0, 0, ALL(name),
+     "Name of the agent; without it: host and process id."},
+    {"broker", GG_SETTING_TEXT, NULL, 0, 0, ALL(broker),
+     "Where clients reach the broker; it says where agents connect."},
+    {"agent_endpoint", GG_SETTING_TEXT, NULL, 0, 0, ALL(agent_endpoint),
+     "Go straight to this endpoint for agents."},
+    {"key_file", GG_SETTING_TEXT, NULL, 0, 0, ALL(key_file),
+     "CURVE key pair, as `ganger key new` writes it."},
+    {"server_key", GG_SETTING_TEXT, NULL, 0, 0, ALL(server_key),
+     "The broker's public key, where it is not in the key file."},
+    {"grace", GG_SETTING_DURATION, "25s", 0, GG_DAY_MS, ALL(grace_ms),
+     "On TERM, running jobs may go on for this long."},
+    {"lease_margin", GG_SETTING_DURATION, "0", 0, GG_DAY_MS, ALL(margin_ms),
+     "Kill a job this long before its lease ends; 0: an eighth of the lease."},
+    {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
+};
+/* clang-format on */
+
+/* ---- one pool ---- */
+
+enum gg_err gg_pool_settings_init(struct gg_pool_settings *pool, const char *name)
+{
+    *pool = (struct gg_pool_settings){.given = false};
+    (void)snprintf(pool->name, sizeof pool->name, "%s", name);
+    return gg_settings_init(gg_pool_settings_table, pool);
+}
+
+void gg_pool_settings_fini(struct gg_pool_settings *pool)
+{
+    gg_settings_fini(gg_pool_settings_table, pool);
+    free(pool->queue_text);
+    free(pool->word_text);
+    pool->queue_text = NULL;
+    pool->word_text = NULL;
+}
+
+static char **text_of(const struct gg_setting *row, const struct gg_pool_settings *pool)
+{
+    return (char **)(void *)((char *)(uintptr_t)pool + row->offset);
+}
+
+enum gg_err gg_pool_settings_copy(const struct gg_pool_settings *from,
+                                  struct gg_pool_settings *out)
+{
+    struct gg_settings_fault fault;
+    *out = *from;
+    out->queue_text = NULL;
+    out->word_text = NULL;
+    bool whole = true;
+    for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
+        if (row->kind == GG_SETTING_TEXT && *text_of(row, from) != NULL) {
+            *text_of(row, out) = strdup(*text_of(row, from));
+            whole = whole && *text_of(row, out) != NULL;
+        }
+    }
+    enum gg_strategy strategy = out->sup.strategy;
+    uint32_t group = out->sup.group;
+    enum gg_err err = whole ? gg_pool_settings_check(out, &fault) : GG_ERR_NO_MEMORY;
+    out->sup.strategy = strategy;
+    out->sup.group = group;
+    if (err != GG_OK) {
+        gg_pool_settings_fini(out);
+    }
+    return err;
+}
+
+bool gg_pool_settings_equal(const struct gg_pool_settings *a,
+                            const struct gg_pool_settings *b)
+{
+    for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
+        const char *at_a = (const char *)a + row->offset;
+        const char *at_b = (const char *)b + row->offset;
+        if (row->kind == GG_SETTING_TEXT) {
+            const char *one = *text_of(row, a);
+            const char *two = *text_of(row, b);
+            if ((one == NULL) != (two == NULL) ||
+                (one != NULL && strcmp(one, two) != 0)) {
+                return false;
+            }
+        } else if (row->kind == GG_SETTING_BOOL) {
+            if (*(const bool *)at_a != *(const bool *)at_b) {
+                return false;
+            }
+        } else if (row->offset != AT(size) &&
+                   memcmp(at_a, at_b, sizeof(uint64_t)) != 0) {
+            return false;
+        }
+    }
+    return strcmp(a->name, b->name) == 0 && a->sup.strategy == b->sup.strategy;
+}
+
+static enum gg_err refuse(struct gg_settings_fault *out_fault, const char *what,
+                          const char *value)
+{
+    (void)snprintf(out_fault->text, sizeof out_fault->text, "%s%.200s", what, value);
+    return GG_ERR_CONFIG;
+}
+
+static enum gg_err check_queues(struct gg_pool_settings *pool,
+                                struct gg_settings_fault *out_fault)
+{
+    free(pool->queue_text);
+    pool->queue_text = strdup(pool->queues == NULL ? "" : pool->queues);
+    if (pool->queue_text == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    if (!gg_words_split(pool->queue_text, pool->queue_list, GG_WORKER_QUEUES_MAX,
+                        &pool->queue_count)) {
+        return refuse(out_fault, "queues: more than 64, or a quote without its end",
+                      "");
+    }
+    for (uint32_t i = 0; i < pool->queue_count; i++) {
+        if (!gg_pattern_valid(gg_slice_text(pool->queue_list[i]))) {
+            return refuse(out_fault, "queues: not a name or pattern of a queue: ",
+                          pool->queue_list[i]);
+        }
+    }
+    return pool->queue_count > 0 ? GG_OK
+                                 : refuse(out_fault, "queues: it serves none", "");
+}
+
+/* Exactly one way to run a job, and its command as words. */
+static enum gg_err check_command(struct gg_pool_settings *pool,
+                                 struct gg_settings_fault *out_fault)
+{
+    const char *texts[] = {pool->program, pool->coprocess, pool->handler,
+                           pool->builtin};
+    const char *command = NULL;
+    uint32_t count = 0;
+    for (int i = 0; i < 4; i++) {
+        if (texts[i] != NULL) {
+            pool->kind = (enum gg_pool_kind)(GG_POOL_PROGRAM + i);
+            command = texts[i];
+            count++;
+        }
+    }
+    if (count != 1) {
+        return refuse(out_fault, "say one of program, coprocess, handler and builtin",
+                      "");
+    }
+    if (pool->kind == GG_POOL_NOOP && strcmp(pool->builtin, "noop") != 0) {
+        return refuse(out_fault, "builtin: there is only noop, not ", pool->builtin);
+    }
+    free(pool->word_text);
+    pool->word_text = strdup(command);
+    if (pool->word_text == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    if (pool->kind == GG_POOL_HANDLER) {
+        pool->words[0] = pool->word_text;
+        pool->words[1] = NULL;
+        return GG_OK;
+    }
+    if (!gg_words_split(pool->word_text, pool->words, GG_POOL_WORDS_MAX, &count) ||
+        count == 0) {
+        return refuse(out_fault,
+                      "the command has more than 500 words, none, or a quote without "
+                      "its end: ",
+                      command);
+    }
+    return GG_OK;
+}
+
+/* The number of `text` among `words`, which are ended by NULL; -1: none of them. */
+static int choice(const char *text, const char *const *words)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (text != NULL && strcmp(text, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* What only executors that stay can do is refused of others, not ignored. */
+static enum gg_err check_stays(const struct gg_pool_settings *pool,
+                               struct gg_settings_fault *out_fault)
+{
+    bool said = pool->overflow > 0 || pool->recycle_jobs > 0 ||
+                pool->recycle_bytes > 0 || pool->recycle_ms > 0 || pool->sup.fifo ||
+                pool->sup.restart != GG_RESTART_PERMANENT;
+    return said ? refuse(out_fault,
+                         "overflow, order, restart and recycle_ are for a coprocess or "
+                         "a handler: nothing else stays",
+                         "")
+                : GG_OK;
+}
+
+static enum gg_err check_sup(struct gg_pool_settings *pool,
+                             struct gg_settings_fault *out_fault)
+{
+    static const char *const orders[] = {"lifo", "fifo", NULL};
+    static const char *const restarts[] = {"permanent", "transient", "temporary", NULL};
+    int order = choice(pool->order, orders);
+    int restart = choice(pool->restart, restarts);
+    if (order < 0) {
+        return refuse(out_fault, "order: lifo or fifo, not ", pool->order);
+    }
+    if (restart < 0) {
+        return refuse(out_fault, "restart: permanent, transient or temporary, not ",
+                      pool->restart);
+    }
+    if (pool->backoff_ms_max < pool->backoff_ms_min) {
+        return refuse(out_fault, "backoff_max is less than backoff_min", "");
+    }
+    if (pool->size + pool->overflow > GG_WORKER_SLOTS_MAX) {
+        return refuse(out_fault, "size and overflow: more than 7000", "");
+    }
+    struct gg_sup_config was = pool->sup;
+    pool->sup = (struct gg_sup_config){
+        .stays = pool->kind == GG_POOL_COPROCESS || pool->kind == GG_POOL_HANDLER,
+        .size = (uint32_t)pool->size,
+        .overflow = (uint32_t)pool->overflow,
+        .overflow_idle_ms = pool->overflow_idle_ms,
+        .fifo = order == 1,
+        .restart = (enum gg_restart)restart,
+        .restarts_max = (uint32_t)pool->max_restarts,
+        .window_ms = pool->max_seconds * 1000,
+        .backoff_ms_min = pool->backoff_ms_min,
+        .backoff_ms_max = pool->backoff_ms_max,
+        .recycle_jobs = pool->recycle_jobs,
+        .recycle_bytes = pool->recycle_bytes,
+        .recycle_ms = pool->recycle_ms,
+        .group = was.group,
+        .strategy = was.strategy,
+    };
+    return pool->sup.stays ? GG_OK : check_stays(pool, out_fault);
+}
+
+enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
+                                   struct gg_settings_fault *out_fault)
+{
+    enum gg_err err = check_queues(pool, out_fault);
+    if (err == GG_OK && pool->realm != NULL &&
+        !gg_name_valid(gg_slice_text(pool->realm))) {
+        err = refuse(out_fault, "realm: not a name: ", pool->realm);
+    }
+    err = err == GG_OK ? check_command(pool, out_fault) : err;
+    return err == GG_OK ? check_sup(pool, out_fault) : err;
+}
+
+/* ---- a file ---- */
+
+struct loading {
+    struct gg_worker_file *file;
+    struct gg_settings_fault *fault;
+    enum gg_err err;
+};
+
+static struct gg_pool_settings *pool_named(struct loading *loading, const char *name)
+{
+    struct gg_worker_file *file = loading->file;
+    for (uint32_t i = 0; i < file->pool_count; i++) {
+        if (strcmp(file->pools[i].name, name) == 0) {
+            return &file->pools[i];
+        }
+    }
+    if (!gg_name_valid(gg_slice_text(name))) {
+        loading->err = refuse(loading->fault, "[pool]: not a name: ", name);
+    } else if (file->pool_count == GG_SUP_POOLS_MAX) {
+        loading->err = refuse(loading->fault, "more than 64 pools", "");
+    } else {
+        loading->err = gg_pool_settings_init(&file->pools[file->pool_count], name);
+    }
+    return loading->err == GG_OK ? &file->pools[file->pool_count++] : NULL;
+}
+
+static bool is_list(const char *name)
+{
+    static const char *const lists[] = {"queues", "program", "coprocess", NULL};
+    return choice(name, lists) >= 0;
+}
+
+/* Lists that are said again, or on further lines, grow. */
+static void set_pool(struct loading *loading, struct gg_pool_settings *pool,
+                     const char *name, const char *value)
+{
+    char *joined = NULL;
+    for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
+        if (strcmp(row->name, name) == 0 && is_list(name) &&
+            *text_of(row, pool) != NULL &&
+            asprintf(&joined, "%s %s", *text_of(row, pool), value) < 0) {
+            loading->err = GG_ERR_NO_MEMORY;
+            return;
+        }
+    }
+    loading->err = gg_settings_set(gg_pool_settings_table, pool, name,
+                                   joined == NULL ? value : joined, loading->fault);
+    free(joined);
+}
+
+static void set_group(struct loading *loading, const char *group, const char *name,
+                      const char *value)
+{
+    static const char *const strategies[] = {"one_for_one", "one_for_all",
+                                             "rest_for_one", NULL};
+    struct gg_worker_file *file = loading->file;
+    int strategy = choice(value, strategies);
+    if (strcmp(name, "strategy") != 0) {
+        loading->err = refuse(loading->fault, "a group has a strategy, and no setting ",
+                              name);
+    } else if (strategy < 0) {
+        loading->err = refuse(
+            loading->fault, "strategy: one_for_one, one_for_all or rest_for_one, not ",
+            value);
+    } else if (!gg_name_valid(gg_slice_text(group)) ||
+               file->group_count == GG_SUP_POOLS_MAX) {
+        loading->err = refuse(loading->fault,
+                              "[group]: not a name, or too many: ", group);
+    } else {
+        struct gg_group_settings *it = &file->groups[file->group_count++];
+        (void)snprintf(it->name, sizeof it->name, "%s", group);
+        it->strategy = (enum gg_strategy)strategy;
+    }
+}
+
+/* The name behind `word` in a section's title; NULL: it does not begin so. */
+static const char *title(const char *section, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(section, word, len) == 0 && section[len] == ' ' ? section + len + 1
+                                                                   : NULL;
+}
+
+static bool on_line(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct loading *loading = ctx;
+    const char *pool_name = title(section, "pool");
+    const char *group_name = title(section, "group");
+    if (section[0] == '\0') {
+        loading->err = gg_settings_set(gg_worker_file_table, loading->file, name, value,
+                                       loading->fault);
+    } else if (pool_name != NULL) {
+        struct gg_pool_settings *pool = pool_named(loading, pool_name);
+        if (pool != NULL) {
+            set_pool(loading, pool, name, value);
+        }
+    } else if (group_name != NULL) {
+        set_group(loading, group_name, name, value);
+    } else {
+        loading->err = refuse(
+            loading->fault, "a section is [pool NAME] or [group NAME], not ", section);
+    }
+    return loading->err == GG_OK;
+}
+
+static enum gg_err join_group(struct gg_worker_file *file,
+                              struct gg_pool_settings *pool,
+                              struct gg_settings_fault *out_fault)
+{
+    pool->sup.group = GG_SUP_NO_GROUP;
+    pool->sup.strategy = GG_ONE_FOR_ONE;
+    if (pool->group == NULL) {
+        return GG_OK;
+    }
+    for (uint32_t i = 0; i < file->group_count; i++) {
+        if (strcmp(file->groups[i].name, pool->group) == 0) {
+            pool->sup.group = i + 1;
+            pool->sup.strategy = file->groups[i].strategy;
+            return GG_OK;
+        }
+    }
+    return refuse(out_fault, "group: there is no [group] ", pool->group);
+}
+
+static enum gg_err check_file(struct gg_worker_file *file, const char *path,
+                              struct gg_settings_fault *out_fault)
+{
+    uint64_t slots = 0;
+    for (uint32_t i = 0; i < file->pool_count; i++) {
+        struct gg_pool_settings *pool = &file->pools[i];
+        struct gg_settings_fault inner = {.text = ""};
+        enum gg_err err = gg_pool_settings_check(pool, &inner);
+        err = err == GG_OK ? join_group(file, pool, &inner) : err;
+        if (err != GG_OK) {
+            (void)snprintf(out_fault->text, sizeof out_fault->text,
+                           "%.100s: [pool %s] %.300s", path, pool->name, inner.text);
+            return err;
+        }
+        slots += pool->size + pool->overflow;
+    }
+    if (file->pool_count == 0) {
+        (void)snprintf(out_fault->text, sizeof out_fault->text,
+                       "%.200s: there is no [pool NAME] in it", path);
+        return GG_ERR_CONFIG;
+    }
+    if (slots > GG_WORKER_SLOTS_MAX) {
+        (void)snprintf(out_fault->text, sizeof out_fault->text,
+                       "%.200s: more than %d slots in all", path, GG_WORKER_SLOTS_MAX);
+        return GG_ERR_CONFIG;
+    }
+    if (file->name != NULL && !gg_name_valid(gg_slice_text(file->name))) {
+        (void)snprintf(out_fault->text, sizeof out_fault->text,
+                       "%.200s: name: %.64s is not a name", path, file->name);
+        return GG_ERR_CONFIG;
+    }
+    return GG_OK;
+}
+
+enum gg_err gg_worker_file_read(FILE *file, const char *path,
+                                struct gg_worker_file *out,
+                                struct gg_settings_fault *out_fault)
+{
+    struct gg_settings_fault inner = {.text = ""};
+    struct loading loading = {.file = out, .fault = &inner};
+    *out = (struct gg_worker_file){.pool_count = 0};
+    enum gg_err err = gg_settings_init(gg_worker_file_table, out);
+    if (err != GG_OK) {
+        return err;
+    }
+    int line = gg_ini_read(file, on_line, &loading);
+    if (line != 0 || loading.err != GG_OK) {
+        (void)snprintf(
+            out_fault->text, sizeof out_fault->text, "%.100s:%d: %.350s", path, line,
+            inner.text[0] == '\0' ? "the line is not 'name = value'" : inner.text);
+        return loading.err == GG_OK ? GG_ERR_CONFIG : loading.err;
+    }
+    return check_file(out, path, out_fault);
+}
+
+enum gg_err gg_worker_file_load(const char *path, struct gg_worker_file *out,
+                                struct gg_settings_fault *out_fault)
+{
+    *out = (struct gg_worker_file){.pool_count = 0};
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        (void)snprintf(out_fault->text, sizeof out_fault->text, "%.200s: %s", path,
+                       strerror(errno));
+        return GG_ERR_CONFIG;
+    }
+    enum gg_err err = gg_worker_file_read(file, path, out, out_fault);
+    (void)fclose(file);
+    return err;
+}
+
+void gg_worker_file_fini(struct gg_worker_file *file)
+{
+    for (uint32_t i = 0; i < file->pool_count; i++) {
+        gg_pool_settings_fini(&file->pools[i]);
+    }
+    file->pool_count = 0;
+    gg_settings_fini(gg_worker_file_table, file);
+}
+
+void gg_worker_file_print(FILE *to)
+{
+    gg_settings_print(gg_worker_file_table, to);
+    (void)fputs("# One [group NAME] with strategy = one_for_one, one_for_all or "
+                "rest_for_one;\n# pools name it with group = NAME.\n\n"
+                "[pool NAME]\n\n",
+                to);
+    gg_settings_print(gg_pool_settings_table, to);
+}
