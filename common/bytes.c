@@ -66,17 +66,10 @@ struct gg_blob *gg_blob_new(struct gg_slice slice)
     return blob;
 }
 
-void gg_blob_unref(struct gg_blob **blob_p)
+void gg_blob_free(struct gg_blob *blob)
 {
-    struct gg_blob *blob = *blob_p;
-    *blob_p = NULL;
-    if (blob == NULL) {
-        return;
-    }
-    GG_ASSERT(blob->refs > 0);
-    if (--blob->refs == 0) {
-        free(blob);
-    }
+    GG_ASSERT(blob->refs == 0);
+    free(blob);
 }
 
 void gg_buf_fini(struct gg_buf *buf)

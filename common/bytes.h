@@ -64,8 +64,20 @@ static inline struct gg_blob *gg_blob_ref(struct gg_blob *blob)
     return blob;
 }
 
+/* Free a blob that nobody refers to any more; gg_blob_unref() calls it. */
+void gg_blob_free(struct gg_blob *blob);
+
 /* Give up one reference; *blob_p becomes NULL. Safe on NULL. */
-void gg_blob_unref(struct gg_blob **blob_p);
+static inline void gg_blob_unref(struct gg_blob **blob_p)
+{
+    struct gg_blob *blob = *blob_p;
+    if (blob != NULL) {
+        *blob_p = NULL;
+        if (--blob->refs == 0) {
+            gg_blob_free(blob);
+        }
+    }
+}
 
 /* The bytes of `blob`, empty for NULL. */
 static inline struct gg_slice gg_blob_slice(const struct gg_blob *blob)
@@ -94,9 +106,15 @@ void gg_buf_fini(struct gg_buf *buf);
 /* Make room for `more` bytes after len; false (and `failed`) when that cannot be. */
 bool gg_buf_reserve(struct gg_buf *buf, size_t more);
 
+/* The same, in line where there is room already. */
+static inline bool gg_buf_room(struct gg_buf *buf, size_t more)
+{
+    return buf->room - buf->len >= more || gg_buf_reserve(buf, more);
+}
+
 static inline void gg_buf_append(struct gg_buf *buf, const void *data, size_t len)
 {
-    if (buf->room - buf->len < len && !gg_buf_reserve(buf, len)) {
+    if (!gg_buf_room(buf, len)) {
         return;
     }
     if (len > 0) {

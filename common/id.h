@@ -40,6 +40,21 @@ static inline bool gg_id_equal(const struct gg_id *a, const struct gg_id *b)
     return memcmp(a->bytes, b->bytes, GG_ID_BYTES) == 0;
 }
 
+/* Seeded hash of an id for a map, so that peers cannot choose ids that collide: both
+ * halves meet the seed before they are multiplied (the mix of wyhash,
+ * https://github.com/wangyi-fudan/wyhash). */
+static inline uint64_t gg_id_hash(const struct gg_id *id, uint64_t seed)
+{
+    __extension__ typedef unsigned __int128 u128;
+    uint64_t low = 0;
+    uint64_t high = 0;
+    memcpy(&low, id->bytes, sizeof low);
+    memcpy(&high, id->bytes + sizeof low, sizeof high);
+    uint64_t turned = (seed << 32 | seed >> 32) ^ UINT64_C(0xa0761d6478bd642f);
+    u128 product = (u128)(low ^ seed) * (high ^ turned);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 /* The id of all zeros means "none". */
 static inline bool gg_id_is_none(const struct gg_id *id)
 {

@@ -1,8 +1,8 @@
-/* pack.h - msgpack-c's packer, writing straight into a growing buffer.
+/* pack.h - msgpack-c's packer, writing in line to where there is room for it.
  *
  * msgpack-c's packing functions are a template over what they append to; its own header
- * makes them call a function for each value. Here the append is a copy into the buffer,
- * in line. A buffer that is full remembers it (bytes.h): look once, at the end.
+ * makes them call a function for each value. Here they copy to a place and move it on:
+ * whoever calls them has made room for the longest form before (write.c).
  */
 #ifndef GG_COMMON_PACK_H
 #define GG_COMMON_PACK_H
@@ -18,10 +18,11 @@
 #define msgpack_pack_inline_func(name)        static inline void msgpack_pack##name
 #define msgpack_pack_inline_func_cint(name)   static inline void msgpack_pack##name
 #define msgpack_pack_inline_func_fixint(name) static inline void msgpack_pack_fix##name
-#define msgpack_pack_user                     struct gg_buf *
-#define msgpack_pack_append_buffer(buf, bytes, len)                                    \
+#define msgpack_pack_user                     uint8_t **
+#define msgpack_pack_append_buffer(at, bytes, len)                                     \
     do {                                                                               \
-        gg_buf_append(buf, bytes, len);                                                \
+        memcpy(*(at), bytes, len);                                                     \
+        *(at) += (len);                                                                \
         return;                                                                        \
     } while (0)
 

@@ -198,39 +198,34 @@ static uint64_t children(const struct gg_token *token)
 
 /* Bytes of a value, its format byte included, where the format alone says them; else 0:
  * lengths and containers are read. */
-static uint8_t fixed_bytes(uint8_t format)
-{
-    static const uint8_t from_c0[0x20] = {
-        [0x00] = 1, [0x02] = 1, [0x03] = 1,             /* nil, booleans */
-        [0x0a] = 5, [0x0b] = 9,                         /* floats */
-        [0x0c] = 2, [0x0d] = 3, [0x0e] = 5, [0x0f] = 9, /* unsigned */
-        [0x10] = 2, [0x11] = 3, [0x12] = 5, [0x13] = 9, /* signed */
-        [0x14] = 3, [0x15] = 4, [0x16] = 6, [0x17] = 10, [0x18] = 18, /* fixext */
-    };
-    if (format < 0x80 || format >= 0xe0) {
-        return 1;
-    }
-    if (format < 0xa0) {
-        return 0;
-    }
-    return format < 0xc0 ? (uint8_t)(1 + (format & 0x1f)) : from_c0[format - 0xc0];
-}
+#define X16(bytes)                                                                     \
+    bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes,       \
+        bytes, bytes, bytes, bytes, bytes
+static const uint8_t fixed_bytes[256] = {
+    X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), /* small numbers */
+    X16(0), X16(0),                                                 /* map, array */
+    1,      2,      3,      4,      5,      6,      7,      8,      /* string */
+    9,      10,     11,     12,     13,     14,     15,     16,     /* … */
+    17,     18,     19,     20,     21,     22,     23,     24,     /* … */
+    25,     26,     27,     28,     29,     30,     31,     32,     /* … */
+    1,      0,      1,      1,      0,      0,      0,      0,      /* nil, booleans */
+    0,      0,      5,      9,      2,      3,      5,      9,  /* float, unsigned */
+    2,      3,      5,      9,      3,      4,      6,      10, /* signed, fixext */
+    18,     0,      0,      0,      0,      0,      0,      0,  /* fixext */
+    X16(1), X16(1),                                             /* negative */
+};
+#undef X16
 
-/* Move past one value, the entries of a container excepted: their number comes back. */
-static bool skip_head(struct gg_reader *reader, uint64_t *out_inside,
-                      bool *out_container)
+/* Move past one value that is not of a fixed size; of a container past its head only,
+ * and *out_inside says how many values are in it. */
+static inline bool skip_sized(struct gg_reader *reader, uint64_t *out_inside,
+                              bool *out_container)
 {
-    *out_inside = 0;
-    *out_container = false;
-    if (reader->at == reader->end) {
-        return false;
-    }
-    uint8_t bytes = fixed_bytes(*reader->at);
-    if (bytes != 0) {
-        if (reader->end - reader->at < bytes) {
-            return false;
-        }
-        reader->at += bytes;
+    uint8_t format = *reader->at;
+    if (format >= 0x80 && format < 0xa0) { /* Nearly every container: to 15 entries. */
+        *out_inside = (uint64_t)(format & 0x0f) << (format < 0x90);
+        *out_container = true;
+        reader->at++;
         return true;
     }
     struct gg_token token;
@@ -244,32 +239,55 @@ static bool skip_head(struct gg_reader *reader, uint64_t *out_inside,
 
 bool gg_reader_skip(struct gg_reader *reader)
 {
-    uint64_t left[GG_WIRE_DEPTH_MAX + 1] = {1}; /* Values still to come, by depth. */
+    uint64_t outside[GG_WIRE_DEPTH_MAX]; /* Values still to come, by depth. */
+    uint64_t here = 1;                   /* And in the container we are in. */
+    uint64_t nodes = 1;
     int depth = 0;
-    uint32_t nodes = 0;
-    while (depth >= 0) {
-        if (left[depth] == 0) {
-            depth--;
-            continue;
+    const uint8_t *at = reader->at;
+    const uint8_t *end = reader->end;
+    for (;;) {
+        while (here == 0) {
+            if (depth == 0) {
+                reader->at = at;
+                return true;
+            }
+            here = outside[--depth];
         }
-        left[depth]--;
-        uint64_t inside = 0;
-        bool container = false;
-        if (++nodes > GG_WIRE_NODES_MAX || !skip_head(reader, &inside, &container)) {
+        here--;
+        if (at == end) {
             return false;
         }
+        uint8_t format = *at;
+        size_t bytes = fixed_bytes[format];
+        if (format == 0xc4 && end - at >= 2) { /* bin 8: ids, small payloads */
+            bytes = 2 + (size_t)at[1];
+        }
+        if (bytes > 0) {
+            if ((size_t)(end - at) < bytes) {
+                return false;
+            }
+            at += bytes;
+            continue;
+        }
+        struct gg_reader rest = {.at = at, .end = end};
+        uint64_t inside = 0;
+        bool container = false;
+        if (!skip_sized(&rest, &inside, &container)) {
+            return false;
+        }
+        at = rest.at;
         if (!container) {
             continue;
         }
-        if (depth == GG_WIRE_DEPTH_MAX ||
-            inside > (uint64_t)(reader->end - reader->at)) {
-            return false; /* Each value takes a byte at least. */
+        /* Each value takes a byte at least. */
+        nodes += inside;
+        if (depth == GG_WIRE_DEPTH_MAX || nodes > GG_WIRE_NODES_MAX ||
+            inside > (uint64_t)(end - at)) {
+            return false;
         }
-        if (inside > 0) {
-            left[++depth] = inside;
-        }
+        outside[depth++] = here;
+        here = inside;
     }
-    return true;
 }
 
 bool gg_wire_check(struct gg_slice bytes)

@@ -69,6 +69,22 @@ static inline bool gg_reader_next(struct gg_reader *reader, struct gg_token *out
     return gg_reader_next_any(reader, out_token);
 }
 
+/* Read the head of an array or a map, whose entries follow. False where the next value
+ * is not of that `kind`. */
+static inline bool gg_reader_open(struct gg_reader *reader, enum gg_wire_kind kind,
+                                  uint64_t *out_entries)
+{
+    uint8_t shortest = kind == GG_WIRE_MAP ? 0x80 : 0x90; /* Up to 15 entries. */
+    if (reader->at < reader->end && (*reader->at & 0xf0) == shortest) {
+        *out_entries = *reader->at++ & 0x0f;
+        return true;
+    }
+    struct gg_token token;
+    bool is_kind = gg_reader_next_any(reader, &token) && token.kind == kind;
+    *out_entries = is_kind ? token.value : 0;
+    return is_kind;
+}
+
 /* Move past one whole value, containers and all. False as gg_reader_next(); also for
  * what gg_wire_check() would refuse. */
 bool gg_reader_skip(struct gg_reader *reader);

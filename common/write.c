@@ -4,134 +4,167 @@
 #include "common/pack.h"
 
 /* Each record has a writer of its own, made from its list: no table is walked for what
- * is sent most. A field that has its default is left out. */
+ * is sent most. A field that has its default is left out. Room is made once, for the
+ * longest form of every field; after that nothing can fail. */
 
-/* What the writers of one record share. */
-struct writer {
-    struct gg_buf *out;
-    struct gg_slice *attachment; /* Where a large BLOB may go; NULL: nowhere. */
-    uint32_t count;              /* Fields written. */
+enum {
+    NUMBER_BYTES = 1, /* Below 128 a field's number is its own byte. */
+    UINT_BYTES = 9,
+    LENGTH_BYTES = 5, /* The longest head of a string, a byte string, an array. */
+    MAP_BYTES = 3,
 };
 
-static inline void write_number(struct writer *writer, uint8_t number)
+static uint8_t *put_wide(uint8_t *at, uint64_t value)
 {
-    gg_buf_append(writer->out, &number, 1); /* Below 128 a number is its own byte. */
-    writer->count++;
+    msgpack_pack_uint64(&at, value);
+    return at;
 }
 
-static inline void write_slice(struct gg_buf *out, struct gg_slice text)
+static inline uint8_t *put_value(uint8_t *at, uint64_t value)
 {
-    msgpack_pack_str(out, text.len);
-    msgpack_pack_str_body(out, text.data, text.len);
-}
-
-static inline void write_bytes(struct gg_buf *out, struct gg_slice bytes)
-{
-    msgpack_pack_bin(out, bytes.len);
-    msgpack_pack_bin_body(out, bytes.data, bytes.len);
-}
-
-static void write_u(struct writer *writer, uint8_t number, uint64_t value)
-{
-    write_number(writer, number);
-    msgpack_pack_uint64(writer->out, value);
-}
-
-static void write_id(struct writer *writer, uint8_t number, const struct gg_id *id)
-{
-    write_number(writer, number);
-    write_bytes(writer->out, gg_slice_of(id->bytes, GG_ID_BYTES));
-}
-
-static void write_text(struct writer *writer, uint8_t number, struct gg_slice text)
-{
-    write_number(writer, number);
-    write_slice(writer->out, text);
-}
-
-static void write_blob(struct writer *writer, uint8_t number, struct gg_slice blob)
-{
-    write_number(writer, number);
-    if (blob.len > GG_INLINE_BYTES_MAX && writer->attachment != NULL &&
-        writer->attachment->data == NULL) {
-        *writer->attachment = blob;
-        msgpack_pack_true(writer->out);
-    } else {
-        write_bytes(writer->out, blob);
+    if (value < 0x80) { /* Most values are small: their own byte. */
+        *at = (uint8_t)value;
+        return at + 1;
     }
+    return put_wide(at, value);
 }
 
-static void write_list(struct writer *writer, uint8_t number,
-                       const struct gg_list *list)
+static inline uint8_t *put_raw(uint8_t *at, struct gg_slice bytes)
 {
-    write_number(writer, number);
-    msgpack_pack_array(writer->out, list->count);
-    gg_buf_append(writer->out, list->raw.data, list->raw.len);
+    if (bytes.len > 0) {
+        memcpy(at, bytes.data, bytes.len);
+    }
+    return at + bytes.len;
 }
 
-#define WRITE_U(n, member, fallback)                                                   \
-    if (member != (fallback)) {                                                        \
-        write_u(&writer, n, member);                                                   \
+static uint8_t *put_text(uint8_t *at, struct gg_slice text)
+{
+    msgpack_pack_str(&at, text.len);
+    return put_raw(at, text);
+}
+
+static uint8_t *put_bytes(uint8_t *at, struct gg_slice bytes)
+{
+    msgpack_pack_bin(&at, bytes.len);
+    return put_raw(at, bytes);
+}
+
+static inline uint8_t *put_id(uint8_t *at, const struct gg_id *id)
+{
+    msgpack_pack_bin(&at, GG_ID_BYTES);
+    memcpy(at, id->bytes, GG_ID_BYTES);
+    return at + GG_ID_BYTES;
+}
+
+static inline uint8_t *put_true(uint8_t *at)
+{
+    msgpack_pack_true(&at);
+    return at;
+}
+
+static uint8_t *put_list(uint8_t *at, const struct gg_list *list)
+{
+    msgpack_pack_array(&at, list->count);
+    return put_raw(at, list->raw);
+}
+
+/* Does the blob go into the second frame? `attachment` NULL: there is none; with data:
+ * it is taken. */
+static inline bool goes_apart(struct gg_slice blob, const struct gg_slice *attachment)
+{
+    return blob.len > GG_INLINE_BYTES_MAX && attachment != NULL &&
+           attachment->data == NULL;
+}
+
+static uint8_t *put_blob(uint8_t *at, struct gg_slice blob, struct gg_slice *attachment)
+{
+    if (goes_apart(blob, attachment)) {
+        *attachment = blob;
+        return put_true(at);
     }
-#define WRITE_BOOL(n, member, fallback)                                                \
-    if (member) {                                                                      \
-        write_number(&writer, n);                                                      \
-        msgpack_pack_true(out);                                                        \
+    return put_bytes(at, blob);
+}
+
+/* ---- the room that a field may take ---- */
+
+/* clang-format off */
+#define NEED_U(member)     UINT_BYTES
+#define NEED_BOOL(member)  1
+#define NEED_ID(member)    2 + GG_ID_BYTES
+#define NEED_BYTES(member) LENGTH_BYTES + (member).len
+#define NEED_TEXT          NEED_BYTES
+#define NEED_NAME          NEED_BYTES
+#define NEED_GLOB          NEED_BYTES
+/* Of two large ones in a record the second stands inline. */
+#define NEED_BLOB(member)                                                              \
+    LENGTH_BYTES + (goes_apart(member, apart) ? (apart = NULL, (size_t)0) : (member).len)
+#define NEED_LIST(member)  LENGTH_BYTES + (member).raw.len
+#define NEED_NUMS          NEED_LIST
+#define NEED_TEXTS         NEED_LIST
+#define NEED_POOL          NEED_LIST
+#define NEED_HELD          NEED_LIST
+#define NEED_REASON        NEED_LIST
+#define NEED_MOMENT        NEED_LIST
+#define NEED_QUEUE         NEED_LIST
+#define NEED_RUN           NEED_LIST
+#define NEED_WORKER        NEED_LIST
+#define NEED_STAT          NEED_LIST
+#define NEED_SUBMIT        NEED_LIST
+#define NEED_JOB           NEED_LIST
+#define NEED(n, kind, name, fallback, least, most, meaning)                            \
+    need += NUMBER_BYTES + NEED_##kind(record->name);
+
+/* ---- a field, unless it has its default ---- */
+
+#define PUT_IF(condition, n, put)                                                      \
+    if (condition) {                                                                   \
+        *at++ = (n);                                                                   \
+        at = (put);                                                                    \
+        count++;                                                                       \
     }
-#define WRITE_ID(n, member, fallback)                                                  \
-    if (!gg_id_is_none(&(member))) {                                                   \
-        write_id(&writer, n, &(member));                                               \
-    }
-#define WRITE_SLICE(write, n, member)                                                  \
-    if ((member).len > 0) {                                                            \
-        write(&writer, n, member);                                                     \
-    }
-#define WRITE_TEXT(n, member, fallback) WRITE_SLICE(write_text, n, member)
-#define WRITE_NAME(n, member, fallback) WRITE_SLICE(write_text, n, member)
-#define WRITE_GLOB(n, member, fallback) WRITE_SLICE(write_text, n, member)
-#define WRITE_BLOB(n, member, fallback) WRITE_SLICE(write_blob, n, member)
-#define WRITE_BYTES(n, member, fallback)                                               \
-    if ((member).len > 0) {                                                            \
-        write_number(&writer, n);                                                      \
-        write_bytes(out, member);                                                      \
-    }
-#define WRITE_LIST(n, member, fallback)                                                \
-    if ((member).count > 0) {                                                          \
-        write_list(&writer, n, &(member));                                             \
-    }
-#define WRITE_NUMS   WRITE_LIST
-#define WRITE_TEXTS  WRITE_LIST
-#define WRITE_POOL   WRITE_LIST
-#define WRITE_HELD   WRITE_LIST
-#define WRITE_REASON WRITE_LIST
-#define WRITE_MOMENT WRITE_LIST
-#define WRITE_QUEUE  WRITE_LIST
-#define WRITE_RUN    WRITE_LIST
-#define WRITE_WORKER WRITE_LIST
-#define WRITE_STAT   WRITE_LIST
-#define WRITE_SUBMIT WRITE_LIST
-#define WRITE_JOB    WRITE_LIST
-#define WRITE(n, kind, name, fallback, least, most, meaning)                           \
-    WRITE_##kind(n, record->name, fallback)
+#define PUT_U(n, member, fallback)                                                     \
+    PUT_IF((member) != (fallback), n, put_value(at, member))
+#define PUT_BOOL(n, member, fallback)  PUT_IF(member, n, put_true(at))
+#define PUT_ID(n, member, fallback)                                                    \
+    PUT_IF(!gg_id_is_none(&(member)), n, put_id(at, &(member)))
+#define PUT_BYTES(n, member, fallback)                                                 \
+    PUT_IF((member).len > 0, n, put_bytes(at, member))
+#define PUT_TEXT(n, member, fallback)  PUT_IF((member).len > 0, n, put_text(at, member))
+#define PUT_NAME                       PUT_TEXT
+#define PUT_GLOB                       PUT_TEXT
+#define PUT_BLOB(n, member, fallback)                                                  \
+    PUT_IF((member).len > 0, n, put_blob(at, member, attachment))
+#define PUT_LIST(n, member, fallback)                                                  \
+    PUT_IF((member).count > 0, n, put_list(at, &(member)))
+#define PUT_NUMS                       PUT_LIST
+#define PUT_TEXTS                      PUT_LIST
+#define PUT_POOL                       PUT_LIST
+#define PUT_HELD                       PUT_LIST
+#define PUT_REASON                     PUT_LIST
+#define PUT_MOMENT                     PUT_LIST
+#define PUT_QUEUE                      PUT_LIST
+#define PUT_RUN                        PUT_LIST
+#define PUT_WORKER                     PUT_LIST
+#define PUT_STAT                       PUT_LIST
+#define PUT_SUBMIT                     PUT_LIST
+#define PUT_JOB                        PUT_LIST
+#define PUT(n, kind, name, fallback, least, most, meaning)                             \
+    PUT_##kind(n, record->name, fallback)
+/* clang-format on */
 
 /* The head of a map is written last, when its entries are counted: one byte in all but
- * the longest records. */
-static void end_map(struct gg_buf *out, size_t start, uint32_t count)
+ * the longest records. Returns the end. */
+static uint8_t *end_map(uint8_t *start, uint8_t *at, uint32_t count)
 {
-    if (out->failed) {
-        return;
-    }
     if (count < 16) {
-        out->data[start] = (uint8_t)(0x80 | count); /* fixmap */
-        return;
+        *start = (uint8_t)(0x80 | count); /* fixmap */
+        return at;
     }
-    if (gg_buf_reserve(out, 2)) {
-        memmove(out->data + start + 3, out->data + start + 1, out->len - start - 1);
-        out->len += 2;
-        out->data[start] = 0xde; /* map 16 */
-        out->data[start + 1] = (uint8_t)(count >> 8);
-        out->data[start + 2] = (uint8_t)count;
-    }
+    memmove(start + MAP_BYTES, start + 1, (size_t)(at - start) - 1);
+    start[0] = 0xde; /* map 16 */
+    start[1] = (uint8_t)(count >> 8);
+    start[2] = (uint8_t)count;
+    return at + MAP_BYTES - 1;
 }
 
 #define X(symbol, tag, fields)                                                         \
@@ -139,10 +172,18 @@ static void end_map(struct gg_buf *out, size_t start, uint32_t count)
                                struct gg_slice *attachment)                            \
     {                                                                                  \
         const struct tag *record = from;                                               \
-        struct writer writer = {.out = out, .attachment = attachment};                 \
-        size_t start = out->len;                                                       \
-        msgpack_pack_map(out, 0);                                                      \
-        fields(WRITE) end_map(out, start, writer.count);                               \
+        const struct gg_slice *apart = attachment;                                     \
+        size_t need = MAP_BYTES;                                                       \
+        (void)record;                                                                  \
+        (void)apart;                                                                   \
+        fields(NEED) if (!gg_buf_room(out, need))                                      \
+        {                                                                              \
+            return;                                                                    \
+        }                                                                              \
+        uint8_t *start = out->data + out->len;                                         \
+        uint8_t *at = start + 1;                                                       \
+        uint32_t count = 0;                                                            \
+        fields(PUT) out->len = (size_t)(end_map(start, at, count) - out->data);        \
     }
 GG_RECORD_LIST(X)
 #undef X
@@ -165,12 +206,16 @@ void gg_record_write(struct gg_buf *out, enum gg_record_id id, const void *recor
 
 void gg_num_write(struct gg_buf *out, uint64_t value)
 {
-    msgpack_pack_uint64(out, value);
+    if (gg_buf_room(out, UINT_BYTES)) {
+        out->len = (size_t)(put_value(out->data + out->len, value) - out->data);
+    }
 }
 
 void gg_text_write(struct gg_buf *out, struct gg_slice text)
 {
-    write_slice(out, text);
+    if (gg_buf_room(out, LENGTH_BYTES + text.len)) {
+        out->len = (size_t)(put_text(out->data + out->len, text) - out->data);
+    }
 }
 
 void gg_command_write(struct gg_buf *out, enum gg_command_code code, uint64_t request,
@@ -178,8 +223,13 @@ void gg_command_write(struct gg_buf *out, enum gg_command_code code, uint64_t re
 {
     const struct gg_command_type *type = gg_command_type_of(code);
     GG_ASSERT(type != NULL);
-    msgpack_pack_array(out, 3);
-    msgpack_pack_uint8(out, (uint8_t)code);
-    msgpack_pack_uint64(out, request);
+    if (!gg_buf_room(out, 1 + 2 * UINT_BYTES)) {
+        return;
+    }
+    uint8_t *at = out->data + out->len;
+    msgpack_pack_array(&at, 3);
+    at = put_value(at, code);
+    at = put_value(at, request);
+    out->len = (size_t)(at - out->data);
     writers[type->record](out, record, out_attachment);
 }

@@ -166,7 +166,7 @@ void gg_attempts_release(struct gg_attempts *attempts, struct gg_attempt *attemp
 static struct gg_memory *set_of(const struct gg_attempts *attempts,
                                 const struct gg_id *id)
 {
-    uint64_t hash = gg_hash(gg_slice_of(id->bytes, GG_ID_BYTES), attempts->seed);
+    uint64_t hash = gg_id_hash(id, attempts->seed);
     return attempts->memories + (hash & attempts->memory_mask) * MEMORY_WAYS;
 }
 

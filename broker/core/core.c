@@ -492,7 +492,7 @@ static void on_job_due(struct gg_core *core, struct gg_effects *fx, struct gg_jo
             gg_dispatch_queue(core, fx, queue);
         } else {
             gg_line_up(core, job, false);
-            gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_READY});
+            gg_watch_moment(core, fx, job, GG_MOMENT_READY);
             gg_dispatch_queue(core, fx, job->queue);
         }
         return;
@@ -519,8 +519,9 @@ static void on_tick(struct gg_core *core, struct gg_effects *fx)
     gg_agents_due(core, fx);
     gg_waiters_due(core, fx);
     gg_settles_due(core, fx);
-    for (int n = 0; n < GG_DUE_PER_STEP; n++) {
-        struct gg_job *job = gg_timers_due(core);
+    int looks = GG_DUE_PER_STEP;
+    for (;;) {
+        struct gg_job *job = gg_timers_due(core, &looks);
         if (job == NULL) {
             break;
         }

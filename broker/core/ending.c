@@ -137,7 +137,7 @@ void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
     settle_key(core, job);
     begin_retention(core, job);
     gg_persist(core, job);
-    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ENDED});
+    gg_watch_moment(core, fx, job, GG_MOMENT_ENDED);
     uint32_t budget = GG_ANSWERS_PER_STEP;
     tell_waiters(core, fx, job, &budget);
     if (!gg_list_empty(&job->waiters)) {
@@ -235,7 +235,7 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
         core->dead_bytes -= job->dead_charged;
     }
     core->stat[GG_STAT_EVICTED]++;
-    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_EVICTED});
+    gg_watch_moment(core, fx, job, GG_MOMENT_EVICTED);
     gg_registry_drop_key(core, job);
     gg_move(core, job, GG_JOB_EVICTED);
     gg_agent_unref(&job->agent);

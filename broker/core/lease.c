@@ -131,7 +131,7 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     if (job->at_most_once || (job->unique_until == GG_UNIQUE_STARTED && job->key)) {
         gg_persist(core, job); /* On disk before the assignment leaves. */
     }
-    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ASSIGNED});
+    gg_watch_moment(core, fx, job, GG_MOMENT_ASSIGNED);
     say_assign(core, fx, job);
 }
 
@@ -316,7 +316,7 @@ void gg_lease_started(struct gg_core *core, struct gg_effects *fx, struct gg_job
     }
     job->started = true;
     job->queue->unstarted--;
-    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_STARTED});
+    gg_watch_moment(core, fx, job, GG_MOMENT_STARTED);
     gg_settles_check(core, fx);
 }
 

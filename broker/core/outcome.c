@@ -68,6 +68,9 @@ static enum gg_err error_of(uint64_t kind)
 static void note_outcome(struct gg_core *core, struct gg_effects *fx,
                          struct gg_job *job, const struct gg_outcome_info *outcome)
 {
+    if (outcome->kind == GG_OUTCOME_SUCCEEDED && gg_job_unwatched(core, job)) {
+        return;
+    }
     struct gg_entry entry = {.kind = GG_MOMENT_OUTCOME,
                              .error = (uint16_t)error_of(outcome->kind),
                              .exit_status = job->exit_status,

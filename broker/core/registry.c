@@ -8,7 +8,7 @@
 
 static uint64_t hash_id(const struct gg_core *core, const struct gg_id *id)
 {
-    return gg_hash(gg_slice_of(id->bytes, GG_ID_BYTES), core->seed);
+    return gg_id_hash(id, core->seed);
 }
 
 static bool match_id(const void *item, const void *key)

@@ -187,10 +187,11 @@ static bool copy_bytes(struct gg_core *core, struct gg_job *job,
     return copy_lists(core, job, submit);
 }
 
-/* Unseeded, so that a stored digest means the same after a restart. */
-static uint64_t digest(struct gg_slice payload)
+/* Of a job with a key: is the next payload under that key the same? Unseeded, so that a
+ * stored digest means the same after a restart. */
+static uint64_t digest(const struct gg_submit *submit)
 {
-    return gg_hash(payload, payload.len);
+    return submit->key.len == 0 ? 0 : gg_hash(submit->payload, submit->payload.len);
 }
 
 static void set_times(const struct gg_core *core, struct gg_job *job,
@@ -254,7 +255,7 @@ static void create(struct gg_core *core, struct gg_queue *queue,
     }
     set_times(core, job, submit);
     set_options(core, job, submit);
-    job->payload_digest = digest(submit->payload);
+    job->payload_digest = digest(submit);
     gg_charge(core, job, (int64_t)(submit->payload.len + submit->key.len));
     gg_registry_hold_key(core, job);
     verdict->job = job;
@@ -284,7 +285,7 @@ static void meet(struct gg_core *core, const struct gg_session *session,
     if (job == NULL) {
         return;
     }
-    if (job->payload_digest != digest(submit->payload)) {
+    if (job->payload_digest != digest(submit)) {
         char id[GG_ID_TEXT_BYTES];
         gg_id_format(&job->id, id);
         refuse(verdict, GG_ERR_KEY_CONFLICT,
@@ -342,9 +343,11 @@ static void launch(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         gg_line_up(core, job, false);
     }
     gg_persist(core, job);
-    gg_watch_job(
-        core, fx, job,
-        &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED, .until = job->until_at});
+    if (!gg_job_unwatched(core, job)) {
+        gg_watch_job(
+            core, fx, job,
+            &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED, .until = job->until_at});
+    }
 }
 
 /* A job that had durability none is made durable when a durable submission meets it. */
@@ -365,7 +368,7 @@ static void note_meeting(struct gg_core *core, struct gg_effects *fx,
         make_durable(core, job);
     }
     if (verdict->met_key) {
-        gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_RESUBMITTED});
+        gg_watch_moment(core, fx, job, GG_MOMENT_RESUBMITTED);
     }
 }
 

@@ -84,6 +84,8 @@ void gg_job_arm(struct gg_core *core, struct gg_job *job)
     if (job->timer_kind != kind) {
         gg_job_disarm(core, job);
         job->timer_kind = (uint8_t)kind;
+    } else if (job->timer.at <= at) {
+        return; /* Most deadlines only move on: look again when the old one comes. */
     }
     gg_heap_set(kind == GG_TIMER_MONO ? &core->mono : &core->dates, &job->timer, at);
 }
@@ -98,22 +100,29 @@ enum gg_err gg_timer_set(struct gg_heap *heap, struct gg_heap_node *node,
     return err;
 }
 
-static struct gg_job *due_in(struct gg_heap *heap, int64_t now)
+/* A job whose deadline has come. Those that have a later one by now are put back, as
+ * many as *looks allows: the next wake is then due at once. */
+static struct gg_job *due_in(struct gg_heap *heap, int64_t now, int *looks)
 {
-    struct gg_heap_node *node = gg_heap_first(heap);
-    if (node == NULL || node->at > now) {
-        return NULL;
+    struct gg_heap_node *node = NULL;
+    while ((node = gg_heap_first(heap)) != NULL && node->at <= now && (*looks)-- > 0) {
+        struct gg_job *job = GG_CONTAINER(node, struct gg_job, timer);
+        int64_t at = 0;
+        enum gg_timer_kind kind = GG_TIMER_NONE;
+        if (!gg_job_deadline(job, &at, &kind) || at <= now) {
+            gg_heap_remove(heap, node);
+            job->timer_kind = GG_TIMER_NONE;
+            return job;
+        }
+        gg_heap_set(heap, node, at);
     }
-    gg_heap_remove(heap, node);
-    struct gg_job *job = GG_CONTAINER(node, struct gg_job, timer);
-    job->timer_kind = GG_TIMER_NONE;
-    return job;
+    return NULL;
 }
 
-struct gg_job *gg_timers_due(struct gg_core *core)
+struct gg_job *gg_timers_due(struct gg_core *core, int *looks)
 {
-    struct gg_job *job = due_in(&core->mono, core->now.mono.ms);
-    return job != NULL ? job : due_in(&core->dates, core->now.wall.ms);
+    struct gg_job *job = due_in(&core->mono, core->now.mono.ms, looks);
+    return job != NULL ? job : due_in(&core->dates, core->now.wall.ms, looks);
 }
 
 bool gg_timers_next(const struct gg_core *core, struct gg_mono *out_at)

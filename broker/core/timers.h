@@ -24,8 +24,9 @@ void gg_job_disarm(struct gg_core *core, struct gg_job *job);
 GG_MUST_USE enum gg_err gg_timer_set(struct gg_heap *heap, struct gg_heap_node *node,
                                      struct gg_mono at);
 
-/* The job whose timer is due, taken out of its heap; NULL when none is. */
-struct gg_job *gg_timers_due(struct gg_core *core);
+/* The job whose timer is due, taken out of its heap; NULL when none is, or when *looks
+ * timers have been looked at: those left are due at once. */
+struct gg_job *gg_timers_due(struct gg_core *core, int *looks);
 
 /* The earliest time that anything waits for. False when nothing does. */
 bool gg_timers_next(const struct gg_core *core, struct gg_mono *out_at);

@@ -325,8 +325,7 @@ static void keep(struct gg_core *core, struct gg_job *job, struct gg_entry *entr
 void gg_watch_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                   const struct gg_entry *what)
 {
-    bool telling = what->error != 0 || job->error != 0;
-    if (core->subscription_count == 0 && job->plain && !telling && job->extra == NULL) {
+    if (gg_job_unwatched(core, job) && what->error == 0) {
         struct gg_entry unused = *what;
         gg_entry_release(&unused);
         return;

@@ -28,6 +28,23 @@ void gg_waiters_due(struct gg_core *core, struct gg_effects *fx);
 void gg_watch_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                   const struct gg_entry *what);
 
+/* Of most jobs nobody watches and nothing is kept: they have no timeline. */
+static inline bool gg_job_unwatched(const struct gg_core *core,
+                                    const struct gg_job *job)
+{
+    return core->subscription_count == 0 && job->plain && job->error == 0 &&
+           job->extra == NULL;
+}
+
+/* gg_watch_job() of a moment that says all. */
+static inline void gg_watch_moment(struct gg_core *core, struct gg_effects *fx,
+                                   struct gg_job *job, enum gg_moment kind)
+{
+    if (!gg_job_unwatched(core, job)) {
+        gg_watch_job(core, fx, job, &(struct gg_entry){.kind = (uint8_t)kind});
+    }
+}
+
 /* Something happened to an agent; to a queue. */
 void gg_watch_agent(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent,
                     enum gg_moment kind);
