@@ -356,7 +356,8 @@ enum gg_why {
     F(18, U,    unique_until, 0, 0, 2,            "key is held until 0 evicted, 1 started, 2 finished") \
     F(19, U,    durability, 0, 0, 2,              "1 none, 2 fsync; 0: default") \
     F(20, BOOL, wait,      0, 0, 1,               "answer a second time when the job has ended") \
-    F(21, TEXTS, tags,     0, 0, GG_TAGS_MAX,     "labels to find it by, names each")
+    F(21, TEXTS, tags,     0, 0, GG_TAGS_MAX,     "labels to find it by, names each") \
+    F(22, BOOL, end_only,  0, 0, 1,               "with wait: no answer before the end, and a success in brief")
 
 #define GG_SUBMIT_MANY_FIELDS(F) \
     F(1, SUBMIT, jobs,  0, 1, GG_SUBMITS_MAX,  "accepted whole or refused whole; payloads inline") \

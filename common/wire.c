@@ -245,6 +245,7 @@ bool gg_reader_skip(struct gg_reader *reader)
     int depth = 0;
     const uint8_t *at = reader->at;
     const uint8_t *end = reader->end;
+    struct gg_reader rest = *reader;
     for (;;) {
         while (here == 0) {
             if (depth == 0) {
@@ -269,7 +270,7 @@ bool gg_reader_skip(struct gg_reader *reader)
             at += bytes;
             continue;
         }
-        struct gg_reader rest = {.at = at, .end = end};
+        rest.at = at;
         uint64_t inside = 0;
         bool container = false;
         if (!skip_sized(&rest, &inside, &container)) {

@@ -254,16 +254,21 @@ static void describe_times(const struct gg_core *core, const struct gg_job *job,
     }
 }
 
-void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
-                     struct gg_job_info *out)
+static void describe_names(const struct gg_job *job, struct gg_job_info *out)
 {
-    gg_record_default(GG_RECORD_JOB, out);
     out->id = job->id;
     if (!job->queue->realm->is_default) {
         out->realm = gg_name_slice(&job->queue->realm->name);
     }
     out->queue = gg_name_slice(&job->queue->name);
     out->key = gg_blob_slice(job->key);
+}
+
+void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
+                     struct gg_job_info *out)
+{
+    gg_record_default(GG_RECORD_JOB, out);
+    describe_names(job, out);
     out->state = job->state;
     out->durability = job->durability;
     out->attempt = job->attempt;
@@ -288,14 +293,23 @@ void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
     describe_times(core, job, out);
 }
 
+/* What concerns the one who submitted it and waits: that it is accepted, and then that
+ * it succeeded. */
 static void describe_briefly(const struct gg_core *core, const struct gg_job *job,
                              struct gg_job_info *out)
 {
     gg_record_default(GG_RECORD_JOB, out);
-    out->id = job->id;
     out->state = job->state;
     out->durability = job->durability;
-    out->epoch = core->epoch;
+    if (job->state == GG_JOB_SUCCEEDED) {
+        describe_names(job, out);
+        out->attempt = job->attempt;
+        out->exit_status = job->exit_status < 0 ? GG_UNSAID
+                                                : (uint64_t)job->exit_status;
+    } else {
+        out->id = job->id;
+        out->epoch = core->epoch;
+    }
 }
 
 void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
@@ -325,7 +339,7 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         effect->peer = peer;
         effect->after = view->with_why && job->queue->seq > job->seq ? job->queue->seq
                                                                      : job->seq;
-        effect->patient = view->brief; /* The asker waits for the end. */
+        effect->patient = view->patient;
         effect->token = view->receipt == 0
                             ? 0
                             : gg_token(job->index, job->generation, view->receipt);

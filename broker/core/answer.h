@@ -76,7 +76,8 @@ struct gg_job_view {
     bool existing;
     bool with_result;
     bool with_why;
-    bool brief; /* Only id, state, durability and epoch: a full answer follows. */
+    bool brief;              /* What who submitted it and waits does not know yet. */
+    bool patient;            /* Nobody hurries for it. */
     enum gg_receipt receipt; /* 0: none is asked for. */
 };
 

@@ -98,9 +98,11 @@ static void tell_waiters(struct gg_core *core, struct gg_effects *fx,
     struct gg_link *first;
     while (*budget > 0 && (first = gg_list_first(&job->waiters)) != NULL) {
         struct gg_waiter *waiter = GG_CONTAINER(first, struct gg_waiter, of_job);
-        struct gg_job_view view = {.with_result = true,
-                                   .receipt = waiter->is_sender ? GG_RECEIPT_BOTH
-                                                                : GG_RECEIPT_FINAL};
+        struct gg_job_view view = {
+            .with_result = true,
+            .existing = waiter->existing,
+            .brief = waiter->end_only && job->state == GG_JOB_SUCCEEDED,
+            .receipt = waiter->is_sender ? GG_RECEIPT_BOTH : GG_RECEIPT_FINAL};
         gg_say_job(core, fx, waiter->peer, waiter->request, job, &view);
         gg_waiter_free(core, waiter);
         (*budget)--;

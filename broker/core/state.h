@@ -131,6 +131,8 @@ struct gg_waiter {
     uint32_t peer;
     uint64_t request;
     bool is_sender; /* Of the job's id: only he will send it again. */
+    bool existing;  /* He met the job under its key. */
+    bool end_only;  /* He knows what he asked for. */
     bool want_progress;
     bool want_partial;
     struct gg_heap_node timer; /* Of a wait with a timeout. */

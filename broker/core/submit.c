@@ -415,10 +415,16 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     }
     if (waiter != NULL) {
         waiter->is_sender = !verdict.met_key;
+        waiter->existing = verdict.met_key;
+        waiter->end_only = submit->end_only;
+        if (submit->end_only) {
+            return;
+        }
     }
     gg_say_job(core, fx, peer, request, job,
                &(struct gg_job_view){.existing = verdict.met_key,
                                      .brief = submit->wait && !met,
+                                     .patient = submit->wait && !met,
                                      .with_result = met && ended,
                                      .receipt = receipt_for(&verdict, submit, ended)});
 }

@@ -114,6 +114,7 @@ void gg_load_run(ganger *broker, const struct gg_load *load, struct gg_load_repo
     submission.queue = load->queue;
     submission.payload = (ganger_bytes){.data = payload, .len = load->size};
     submission.keep_ms = load->keep_ms;
+    submission.end_only = true;
     loop(broker, &running, &submission, load);
     out->end_us = running.last_us;
     free(payload);

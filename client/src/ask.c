@@ -174,6 +174,7 @@ ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
         .keep_failed_ms = from->keep_failed_ms,
         .unique_until = (uint64_t)from->unique_until,
         .durability = (uint64_t)from->durability,
+        .end_only = from->end_only,
     };
     memcpy(out->id.bytes, from->id.bytes, sizeof out->id.bytes);
     ganger_err err = fill_names(handle, from, out);

@@ -49,6 +49,8 @@ struct gg_request {
     uint8_t doom;           /* Not GG_OK: it is not sent again but ended with this. */
     bool until_end;         /* A submission that waits for the job's end. */
     bool accepted;          /* … and the broker has said that it has the job. */
+    bool end_only;          /* … or will not say so: */
+    bool taken;             /* it read the submission, and the session ended. */
 };
 
 struct gg_requests {

@@ -88,6 +88,7 @@ enum gg_err gg_session_write(struct gg_request *request, const void *record)
         const struct gg_submit *submit = record;
         request->payload_bytes = (uint32_t)submit->payload.len;
         request->until_end = submit->wait;
+        request->end_only = submit->wait && submit->end_only;
         request->id = submit->id;
     }
     bool complete = !request->bytes.failed &&
@@ -179,6 +180,9 @@ static void revise(struct gg_session *session, struct gg_request *request)
 {
     if (request->until_end && request->accepted && request->code == GG_CMD_SUBMIT) {
         request->doom = (uint8_t)gg_request_become_wait(request);
+    } else if (request->end_only && request->sequence <= session->peer_acked) {
+        request->taken = true;
+        request->epoch = session->epoch;
     } else if (request->code == GG_CMD_WAIT &&
                request->sequence <= session->peer_acked) {
         /* The broker took it and did not answer "not found": it knew the job. */

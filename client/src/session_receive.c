@@ -48,6 +48,20 @@ static void pause_for(struct gg_session *session, struct gg_mono now, uint64_t w
     session->greet_at = gg_mono_add(now, wait_ms);
 }
 
+/* Another broker without a memory: what the one before had taken may have run there. It
+ * is not submitted again but asked for, and the answer is that it was lost. */
+static void lose_taken(struct gg_session *session)
+{
+    GG_LIST_EACH(&session->queued, link)
+    {
+        struct gg_request *request = GG_CONTAINER(link, struct gg_request, link);
+        if (request->taken) {
+            request->accepted = true;
+            request->doom = (uint8_t)gg_request_become_wait(request);
+        }
+    }
+}
+
 static void on_welcome(struct gg_session *session, struct gg_now now,
                        const struct gg_header *header, const struct gg_welcome *welcome)
 {
@@ -61,6 +75,9 @@ static void on_welcome(struct gg_session *session, struct gg_now now,
     };
     if (welcome->now_at != 0) {
         session->clock_ahead_ms = (int64_t)welcome->now_at - now.wall.ms;
+    }
+    if (welcome->epoch != session->epoch && welcome->durability == GG_DURABILITY_NONE) {
+        lose_taken(session);
     }
     session->epoch = welcome->epoch;
     session->seen_sequence = header->sequence;

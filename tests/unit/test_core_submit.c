@@ -221,6 +221,68 @@ static void start_deadline_expires_a_waiting_job(void **state)
     assert_int_equal(stage_state(stage, ALICE, &id), GG_JOB_EXPIRED);
 }
 
+static void end_only_is_answered_once_and_briefly(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "reports", 4);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.wait = true;
+    submit.end_only = true;
+
+    (void)stage_submit(stage, ALICE, 5, &submit);
+
+    assert_null(stage_heard(stage, ALICE, GG_CMD_JOB, 0));
+    struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                  ->command.as.assign;
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_SUCCEEDED, "42");
+    const struct gg_job_info *job = job_said_to(stage, ALICE);
+    assert_int_equal(stage_heard(stage, ALICE, GG_CMD_JOB, 0)->command.request, 5);
+    assert_int_equal(job->state, GG_JOB_SUCCEEDED);
+    assert_true(gg_slice_equal(job->queue, gg_slice_text("reports")));
+    assert_true(gg_slice_equal(job->result, gg_slice_text("42")));
+    assert_int_equal(job->attempt, 1);
+    assert_int_equal(job->durability, GG_DURABILITY_NONE);
+    assert_int_equal(job->worker.len, 0);
+    assert_int_equal(job->finished_at, 0);
+}
+
+static void end_only_hears_in_full_of_what_did_not_succeed(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.wait = true;
+    submit.end_only = true;
+    submit.expires_ms = 100;
+    (void)stage_submit(stage, ALICE, 5, &submit);
+
+    stage_wait(stage, 100);
+
+    assert_int_equal(job_said_to(stage, ALICE)->state, GG_JOB_EXPIRED);
+    assert_int_not_equal(job_said_to(stage, ALICE)->finished_at, 0);
+}
+
+static void end_only_that_met_a_key_hears_so_at_the_end(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "reports", 4);
+    struct gg_submit first = stage_submission(stage, "reports");
+    first.key = gg_slice_text("2024");
+    struct gg_submit second = stage_submission(stage, "reports");
+    second.key = first.key;
+    second.wait = true;
+    second.end_only = true;
+    struct gg_id id = stage_submit(stage, ALICE, 1, &first);
+    struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                  ->command.as.assign;
+
+    (void)stage_submit(stage, BOB, 1, &second);
+
+    assert_null(stage_heard(stage, BOB, GG_CMD_JOB, 0));
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_SUCCEEDED, "42");
+    assert_true(job_said_to(stage, BOB)->existing);
+    assert_true(gg_id_equal(&job_said_to(stage, BOB)->id, &id));
+}
+
 static void pack(struct gg_buf *out, const struct gg_submit *submit)
 {
     gg_record_write(out, GG_RECORD_SUBMIT, submit, NULL);
@@ -358,6 +420,9 @@ int main(void)
         TEST(job_with_a_delay_waits_for_it),
         TEST(date_follows_the_wall_clock),
         TEST(start_deadline_expires_a_waiting_job),
+        TEST(end_only_is_answered_once_and_briefly),
+        TEST(end_only_hears_in_full_of_what_did_not_succeed),
+        TEST(end_only_that_met_a_key_hears_so_at_the_end),
         TEST(many_are_accepted_in_order),
         TEST(one_bad_job_refuses_all_of_many),
         TEST(full_queue_refuses_by_name_and_says_when_to_try_again),

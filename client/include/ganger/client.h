@@ -191,6 +191,10 @@ typedef struct ganger_submission {
     int durability;          /* 0 default, 1 none, 2 fsync */
     const char *const *tags; /* names */
     size_t tag_count;
+    bool
+        end_only; /* of a wait for the end: one answer, and of a success only id, names,
+                      state, durability, attempt, exit status and result: less to send
+                      where jobs are many and short */
 } ganger_submission;
 
 #ifdef __cplusplus
