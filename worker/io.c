@@ -300,11 +300,11 @@ static enum gg_err add_pools(struct io *io, char *why, size_t room)
 {
     for (uint32_t i = 0; i < io->settings->file.pool_count; i++) {
         const struct gg_pool_settings *pool = &io->settings->file.pools[i];
-        enum gg_err err = gg_staff_add(&io->staff, gg_mono_now(), pool);
+        struct gg_settings_fault fault;
+        enum gg_err err = gg_staff_add(&io->staff, gg_mono_now(), pool, &fault);
         if (err != GG_OK) {
-            (void)snprintf(why, room, "cannot add the pool %s: %s", pool->name,
-                           gg_err_text(err));
-            return err;
+            (void)snprintf(why, room, "[pool %s] %.400s", pool->name, fault.text);
+            return GG_ERR_CONFIG;
         }
     }
     return GG_OK;
@@ -325,17 +325,17 @@ static enum gg_err start(struct io *io, char *why, size_t room)
     err = err == GG_OK ? lock_name(io, why, room) : err;
     err = err == GG_OK ? gg_place_make_folder(settings->name, io->folder, why, room)
                        : err;
-    if (err == GG_OK) {
-        err = gg_keeper_start(&io->keeper, &io->poller, io->lock.fd, io->folder);
-    }
     err = err == GG_OK ? make_agent(io) : err;
-    if (err == GG_OK) {
+    if (err == GG_OK) { /* Before the keeper: it stands beside us in our cgroup. */
         struct gg_run_world world = {.poller = &io->poller,
                                      .keeper = &io->keeper,
                                      .temp_folder = io->folder,
                                      .verbose = settings->verbose};
         gg_staff_init(&io->staff, io->agent, &world);
         err = add_pools(io, why, room);
+    }
+    if (err == GG_OK) {
+        err = gg_keeper_start(&io->keeper, &io->poller, io->lock.fd, io->folder);
     }
     if (err == GG_OK) {
         err = gg_contact_init(&io->contact, settings, keys, io->agent, why, room);

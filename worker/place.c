@@ -26,7 +26,7 @@ static enum gg_err own_folder(const char *path, char *out_why, size_t room)
         return GG_ERR_CONFIG;
     }
     if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
-        (info.st_mode & 077) != 0) {
+        (info.st_mode & 066) != 0) {
         (void)snprintf(out_why, room, "%s is not a folder of our own (mode 0700)",
                        path);
         return GG_ERR_CONFIG;
@@ -105,4 +105,16 @@ enum gg_err gg_place_make_folder(const char *name, char out[GG_PLACE_BYTES],
         return GG_ERR_CONFIG;
     }
     return own_folder(out, out_why, room);
+}
+
+void gg_place_open_folder(const char *path)
+{
+    char above[GG_PLACE_BYTES];
+    (void)snprintf(above, sizeof above, "%s", path);
+    char *end = strrchr(above, '/');
+    (void)chmod(path, 0711);
+    if (end != NULL) {
+        *end = '\0';
+        (void)chmod(above, 0711);
+    }
 }

@@ -31,4 +31,7 @@ void gg_place_unlock(struct gg_place_lock *lock);
 GG_MUST_USE enum gg_err gg_place_make_folder(const char *name, char out[GG_PLACE_BYTES],
                                              char *out_why, size_t room);
 
+/* Let other users pass through it to folders of their own, but not look into it. */
+void gg_place_open_folder(const char *path);
+
 #endif

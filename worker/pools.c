@@ -1,6 +1,8 @@
 #include "worker/pools.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +10,8 @@
 #include "common/name.h"
 #include "worker/attempts.h"
 #include "worker/words.h"
+
+enum { FILES_MIN = 16 };
 
 #define AT(member)  offsetof(struct gg_pool_settings, member)
 #define ALL(member) offsetof(struct gg_worker_file, member)
@@ -60,6 +64,36 @@ const struct gg_setting gg_pool_settings_table[] = {
      "Replace an executor that holds so much memory after a job; 0: never."},
     {"recycle_after", GG_SETTING_DURATION, "0", 0, GG_YEAR_MS, AT(recycle_ms),
      "Replace an executor, once idle, after this long; 0: never."},
+    {"environment", GG_SETTING_TEXT, NULL, 0, 0, AT(environment),
+     "Variables for its processes, as NAME=value words; may be said again for more."},
+    {"clean_environment", GG_SETTING_BOOL, "no", 0, 0, AT(clean_environment),
+     "Pass on nothing of the agent's own environment but PATH, TZ, TERM and the "
+     "language."},
+    {"no_new_privileges", GG_SETTING_BOOL, "no", 0, 0, AT(no_new_privileges),
+     "No program it runs can gain rights, by setuid or otherwise."},
+    {"user", GG_SETTING_TEXT, NULL, 0, 0, AT(user),
+     "Run its processes as this user; only an agent that is root can."},
+    {"user_group", GG_SETTING_TEXT, NULL, 0, 0, AT(user_group),
+     "And as this group; without it the user's own."},
+    {"nice", GG_SETTING_NUMBER, "0", 0, 19, AT(nice),
+     "How much its processes stand back for others on the CPU."},
+    {"io_priority", GG_SETTING_TEXT, NULL, 0, 0, AT(io_priority),
+     "Of its processes on disks: idle, or best-effort:0 (first) to best-effort:7."},
+    {"limit_memory", GG_SETTING_BYTES, "0", 0, UINT64_MAX, AT(limit_memory_bytes),
+     "Address space of each process; 0: no limit."},
+    {"limit_cpu", GG_SETTING_DURATION, "0", 0, GG_YEAR_MS, AT(limit_cpu_ms),
+     "CPU time of each process, in whole seconds: XCPU then, KILL 5 s later; 0: no "
+     "limit."},
+    {"limit_files", GG_SETTING_NUMBER, "0", 0, UINT32_MAX, AT(limit_files),
+     "Open descriptors of each process, 16 at least; 0: the agent's own limit."},
+    {"limit_processes", GG_SETTING_NUMBER, "0", 0, UINT32_MAX, AT(limit_processes),
+     "Processes of the user it runs as, all together; 0: no limit."},
+    {"limit_output", GG_SETTING_BYTES, "0", 0, UINT64_MAX, AT(limit_output_bytes),
+     "Largest file that a process may write: XFSZ beyond; 0: no limit."},
+    {"cgroup_memory", GG_SETTING_BYTES, "0", 0, UINT64_MAX, AT(cgroup_memory_bytes),
+     "Memory of an attempt, or executor, with all that it forks; 0: no limit."},
+    {"cgroup_pids", GG_SETTING_NUMBER, "0", 0, UINT32_MAX, AT(cgroup_pids),
+     "Processes of an attempt, or executor, at once; 0: no limit."},
     {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
 };
 
@@ -96,8 +130,10 @@ void gg_pool_settings_fini(struct gg_pool_settings *pool)
     gg_settings_fini(gg_pool_settings_table, pool);
     free(pool->queue_text);
     free(pool->word_text);
+    free(pool->variable_text);
     pool->queue_text = NULL;
     pool->word_text = NULL;
+    pool->variable_text = NULL;
 }
 
 static char **text_of(const struct gg_setting *row, const struct gg_pool_settings *pool)
@@ -112,6 +148,7 @@ enum gg_err gg_pool_settings_copy(const struct gg_pool_settings *from,
     *out = *from;
     out->queue_text = NULL;
     out->word_text = NULL;
+    out->variable_text = NULL;
     bool whole = true;
     for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
         if (row->kind == GG_SETTING_TEXT && *text_of(row, from) != NULL) {
@@ -293,6 +330,118 @@ static enum gg_err check_sup(struct gg_pool_settings *pool,
     return pool->sup.stays ? GG_OK : check_stays(pool, out_fault);
 }
 
+static enum gg_err check_variables(struct gg_pool_settings *pool,
+                                   struct gg_settings_fault *out_fault)
+{
+    uint32_t count = 0;
+    free(pool->variable_text);
+    pool->variable_text = strdup(pool->environment == NULL ? "" : pool->environment);
+    if (pool->variable_text == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    if (!gg_words_split(pool->variable_text, pool->variables, GG_POOL_VARIABLES_MAX,
+                        &count)) {
+        return refuse(out_fault,
+                      "environment: more than 64, or a quote without its end", "");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *end = strchr(pool->variables[i], '=');
+        if (end == NULL || end == pool->variables[i]) {
+            return refuse(out_fault,
+                          "environment: not NAME=value: ", pool->variables[i]);
+        }
+    }
+    return GG_OK;
+}
+
+static enum gg_err find_user(const struct gg_pool_settings *pool, struct gg_cage *cage,
+                             struct gg_settings_fault *out_fault)
+{
+    if (pool->user == NULL) {
+        return pool->user_group == NULL
+                   ? GG_OK
+                   : refuse(out_fault, "user_group: say user too", "");
+    }
+    const struct passwd *user = getpwnam(pool->user);
+    const struct group *group = pool->user_group == NULL ? NULL
+                                                         : getgrnam(pool->user_group);
+    if (user == NULL) {
+        return refuse(out_fault, "user: there is none called ", pool->user);
+    }
+    if (pool->user_group != NULL && group == NULL) {
+        return refuse(out_fault, "user_group: there is none called ", pool->user_group);
+    }
+    cage->has_user = true;
+    cage->uid = user->pw_uid;
+    cage->gid = group == NULL ? user->pw_gid : group->gr_gid;
+    return GG_OK;
+}
+
+static enum gg_err find_io_priority(const struct gg_pool_settings *pool,
+                                    struct gg_cage *cage,
+                                    struct gg_settings_fault *out_fault)
+{
+    static const char word[] = "best-effort:";
+    const char *text = pool->io_priority;
+    if (text == NULL) {
+        return GG_OK;
+    }
+    if (strcmp(text, "idle") == 0) {
+        cage->io_class = 3;
+        return GG_OK;
+    }
+    const char *level = strncmp(text, word, sizeof word - 1) == 0
+                            ? text + sizeof word - 1
+                            : "";
+    if (level[0] < '0' || level[0] > '7' || level[1] != '\0') {
+        return refuse(out_fault, "io_priority: idle or best-effort:0 to 7, not ", text);
+    }
+    cage->io_class = 2;
+    cage->io_level = (uint32_t)(level[0] - '0');
+    return GG_OK;
+}
+
+/* Does it say anything about its processes? */
+static bool is_caged(const struct gg_pool_settings *pool)
+{
+    return pool->limit_memory_bytes > 0 || pool->limit_cpu_ms > 0 ||
+           pool->limit_files > 0 || pool->limit_processes > 0 ||
+           pool->limit_output_bytes > 0 || pool->nice > 0 ||
+           pool->cgroup_memory_bytes > 0 || pool->cgroup_pids > 0 ||
+           pool->no_new_privileges || pool->clean_environment || pool->user != NULL ||
+           pool->io_priority != NULL || pool->environment != NULL;
+}
+
+static enum gg_err check_cage(struct gg_pool_settings *pool,
+                              struct gg_settings_fault *out_fault)
+{
+    struct gg_cage cage = {
+        .memory_bytes = pool->limit_memory_bytes,
+        .cpu_s = (pool->limit_cpu_ms + 999) / 1000,
+        .files = pool->limit_files,
+        .processes = pool->limit_processes,
+        .output_bytes = pool->limit_output_bytes,
+        .nice = (int32_t)pool->nice,
+        .no_new_privileges = pool->no_new_privileges,
+        .clean_environment = pool->clean_environment,
+        .cgroup_memory_bytes = pool->cgroup_memory_bytes,
+        .cgroup_pids = pool->cgroup_pids,
+    };
+    if (pool->limit_files > 0 && pool->limit_files < FILES_MIN) {
+        return refuse(out_fault, "limit_files: less than 16", "");
+    }
+    enum gg_err err = find_user(pool, &cage, out_fault);
+    err = err == GG_OK ? find_io_priority(pool, &cage, out_fault) : err;
+    if (err == GG_OK) {
+        err = gg_cage_check(&cage, out_fault->text, sizeof out_fault->text);
+    }
+    if (err == GG_OK && pool->kind == GG_POOL_NOOP && is_caged(pool)) {
+        err = refuse(out_fault, "builtin: it has no process to put limits on", "");
+    }
+    pool->cage = cage;
+    return err;
+}
+
 enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
                                    struct gg_settings_fault *out_fault)
 {
@@ -302,7 +451,9 @@ enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
         err = refuse(out_fault, "realm: not a name: ", pool->realm);
     }
     err = err == GG_OK ? check_command(pool, out_fault) : err;
-    return err == GG_OK ? check_sup(pool, out_fault) : err;
+    err = err == GG_OK ? check_sup(pool, out_fault) : err;
+    err = err == GG_OK ? check_variables(pool, out_fault) : err;
+    return err == GG_OK ? check_cage(pool, out_fault) : err;
 }
 
 /* ---- a file ---- */
@@ -333,7 +484,8 @@ static struct gg_pool_settings *pool_named(struct loading *loading, const char *
 
 static bool is_list(const char *name)
 {
-    static const char *const lists[] = {"queues", "program", "coprocess", NULL};
+    static const char *const lists[] = {"queues", "program", "coprocess", "environment",
+                                        NULL};
     return choice(name, lists) >= 0;
 }
 

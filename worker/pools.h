@@ -18,11 +18,13 @@
 #include <stdio.h>
 
 #include "common/settings.h"
+#include "worker/exec/cage.h"
 #include "worker/sup/sup.h"
 
 enum {
     GG_WORKER_QUEUES_MAX = 64,
     GG_POOL_WORDS_MAX = 500, /* Words of a command. */
+    GG_POOL_VARIABLES_MAX = 64,
     GG_NAME_BYTES = 65,
 };
 
@@ -59,6 +61,20 @@ struct gg_pool_settings {
     uint64_t recycle_jobs;
     uint64_t recycle_bytes;
     uint64_t recycle_ms;
+    char *environment;
+    bool clean_environment;
+    bool no_new_privileges;
+    char *user;
+    char *user_group;
+    uint64_t nice;
+    char *io_priority;
+    uint64_t limit_memory_bytes;
+    uint64_t limit_cpu_ms;
+    uint64_t limit_files;
+    uint64_t limit_processes;
+    uint64_t limit_output_bytes;
+    uint64_t cgroup_memory_bytes;
+    uint64_t cgroup_pids;
 
     /* Worked out by gg_pool_settings_check(). */
     enum gg_pool_kind kind;
@@ -67,7 +83,10 @@ struct gg_pool_settings {
     char *queue_text;
     char *words[GG_POOL_WORDS_MAX + 1]; /* Of the command; ended by NULL. */
     char *word_text;
+    char *variables[GG_POOL_VARIABLES_MAX + 1]; /* Ended by NULL. */
+    char *variable_text;
     struct gg_sup_config sup;
+    struct gg_cage cage; /* But for where its cgroup is: that is the agent's to find. */
 };
 
 extern const struct gg_setting gg_pool_settings_table[];

@@ -8,6 +8,7 @@
 #include "common/assert.h"
 #include "common/log.h"
 #include "worker/exec/procfs.h"
+#include "worker/place.h"
 
 static struct gg_staff_pool *pool_of(struct gg_staff *staff, uint64_t fence)
 {
@@ -209,10 +210,38 @@ static struct gg_staff_pool *free_place(struct gg_staff *staff)
     return NULL;
 }
 
+/* What the system must hold ready for a pool. */
+static enum gg_err prepare(struct gg_staff *staff, struct gg_cage *cage,
+                           struct gg_settings_fault *out_fault)
+{
+    struct gg_cgroup_place *place = &staff->cgroups;
+    if (cage->has_user) {
+        gg_place_open_folder(staff->world.temp_folder);
+    }
+    if (cage->cgroup_memory_bytes == 0 && cage->cgroup_pids == 0) {
+        return GG_OK;
+    }
+    if (place->memory[0] == '\0') {
+        enum gg_err err = gg_cgroup_find(place, out_fault->text,
+                                         sizeof out_fault->text);
+        if (err != GG_OK) {
+            place->memory[0] = '\0';
+            return err;
+        }
+    }
+    cage->cgroup_unified = place->unified;
+    memcpy(cage->cgroup_memory, place->memory, sizeof cage->cgroup_memory);
+    memcpy(cage->cgroup_pid, place->pids, sizeof cage->cgroup_pid);
+    return GG_OK;
+}
+
 enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
-                         const struct gg_pool_settings *settings)
+                         const struct gg_pool_settings *settings,
+                         struct gg_settings_fault *out_fault)
 {
     struct gg_staff_pool *pool = free_place(staff);
+    (void)snprintf(out_fault->text, sizeof out_fault->text,
+                   "no room for more pools or slots");
     if (pool == NULL) {
         return GG_ERR_TOO_MANY;
     }
@@ -222,7 +251,8 @@ enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
     }
     uint32_t index = pool->index;
     pool->used = true;
-    err = make_room(pool, slots_of(&pool->settings));
+    err = prepare(staff, &pool->settings.cage, out_fault);
+    err = err == GG_OK ? make_room(pool, slots_of(&pool->settings)) : err;
     err = err == GG_OK ? offer(staff, now, &pool->settings, &index) : err;
     if (err == GG_OK) {
         GG_ASSERT(index == pool->index);
@@ -290,6 +320,13 @@ static void bury(struct gg_staff *staff, struct gg_staff_pool *pool, struct gg_m
 
 /* ---- starting ---- */
 
+static struct gg_run_style style_of(const struct gg_staff_pool *pool)
+{
+    return (struct gg_run_style){
+        .cage = &pool->settings.cage,
+        .variables = (const char *const *)pool->settings.variables};
+}
+
 static void start_executor(struct gg_staff_pool *pool, uint32_t index,
                            struct gg_mono now)
 {
@@ -302,6 +339,7 @@ static void start_executor(struct gg_staff_pool *pool, uint32_t index,
         .talk = in_c ? &gg_talk_handler : &gg_talk_coprocess,
         .arguments = in_c ? handler : (const char *const *)pool->settings.words,
         .index = index,
+        .style = style_of(pool),
     };
     pool->last_jobs[index] = (struct gg_id){.bytes = {0}};
     if (gg_executor_start(&pool->staff->world, &hooks, &spec,
@@ -366,7 +404,9 @@ static void begin_program(struct gg_staff_pool *pool, struct gg_attempt *attempt
 {
     struct gg_staff *staff = pool->staff;
     struct gg_run_spec spec = spec_of(staff, attempt, now);
+    const struct gg_run_style style = style_of(pool);
     struct gg_program *program = NULL;
+    spec.style = &style;
     struct gg_ending ending;
     gg_worker_starting(staff->agent, attempt);
     if (gg_program_begin(&staff->world, (const char *const *)pool->settings.words,

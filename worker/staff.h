@@ -8,6 +8,7 @@
 #define GG_WORKER_STAFF_H
 
 #include "worker/agent.h"
+#include "worker/exec/cgroup.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/program.h"
 #include "worker/pools.h"
@@ -34,6 +35,7 @@ struct gg_staff {
     struct gg_run_world world;
     struct gg_link resting;
     struct gg_sup sup;
+    struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
     bool ending; /* Start no executors any more. */
 };
@@ -43,9 +45,11 @@ void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
                    const struct gg_run_world *world);
 void gg_staff_fini(struct gg_staff *staff);
 
-/* Add a pool; the settings are copied. GG_ERR_TOO_MANY: there is no room for it. */
+/* Add a pool; the settings are copied. GG_ERR_TOO_MANY: there is no room for it;
+ * GG_ERR_CONFIG: the system does not allow what it asks for. *out_fault says it. */
 GG_MUST_USE enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
-                                     const struct gg_pool_settings *settings);
+                                     const struct gg_pool_settings *settings,
+                                     struct gg_settings_fault *out_fault);
 
 /* The pool of that name that is not being removed; NULL: none. */
 struct gg_staff_pool *gg_staff_find(struct gg_staff *staff, const char *name);

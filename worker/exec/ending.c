@@ -102,6 +102,12 @@ void gg_ending_judge(const struct gg_process_facts *facts, struct gg_ending *out
                        "(result_bytes_max)",
                        (unsigned long long)facts->result_bytes_max);
     }
+    if (facts->ran_out_bytes > 0 && out->exit_status != 0) {
+        out->kind = GG_OUTCOME_CRASHED;
+        (void)snprintf(out->text, sizeof out->text,
+                       "killed at its memory limit of %llu bytes (cgroup_memory)",
+                       (unsigned long long)facts->ran_out_bytes);
+    }
     if (facts->keeper_killed) {
         out->kind = GG_OUTCOME_LOST;
         (void)snprintf(out->text, sizeof out->text,

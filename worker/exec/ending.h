@@ -25,6 +25,7 @@ struct gg_ending {
 /* What is known when a program's process has ended. */
 struct gg_process_facts {
     int wait_status;           /* As waitpid() gives it. */
+    uint64_t ran_out_bytes;    /* The kernel killed at this much memory; 0: no. */
     bool keeper_killed;        /* Its lease was over, or the keeper was lost. */
     bool result_too_large;     /* More than result_bytes_max on standard output. */
     uint64_t result_bytes_max; /* For the text. */

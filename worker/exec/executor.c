@@ -26,6 +26,7 @@ enum {
 struct gg_executor {
     const struct gg_run_world *world;
     const struct gg_talk *talk;
+    const struct gg_cage *cage; /* Lent; NULL none. */
     struct gg_executor_hooks hooks;
     uint32_t index;
     struct gg_child child;
@@ -130,7 +131,7 @@ static void clean_folder(struct gg_executor *executor, uint64_t fence)
     if (len > 0 && (size_t)len < sizeof old && rename(executor->folder, old) == 0) {
         gg_folder_remove(executor->world, old);
     }
-    (void)mkdir(executor->folder, 0700);
+    (void)gg_folder_make_at(executor->folder, executor->cage);
     executor->folder_fd = open(executor->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -278,6 +279,9 @@ static void on_end(struct gg_executor *executor, const struct gg_keeper_report *
     struct gg_process_facts facts = {
         .wait_status = report->status,
         .keeper_killed = report->keeper_killed != 0,
+        .ran_out_bytes = report->ran_out != 0 && executor->cage != NULL
+                             ? executor->cage->cgroup_memory_bytes
+                             : 0,
         .result_too_large = executor->result_too_large,
         .result_bytes_max = executor->result_bytes_max,
         .output = gg_tail_slice(&executor->tail),
@@ -320,7 +324,10 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
         on_end(executor, report);
     } else if (report->op == GG_KEEPER_FAILED) {
         struct gg_ending ending;
-        gg_ending_not_started("cannot start an executor", report->error, &ending);
+        char stage[128];
+        (void)snprintf(stage, sizeof stage, "cannot start an executor%s",
+                       gg_keeper_stage_text(report->stage));
+        gg_ending_not_started(stage, report->error, &ending);
         const struct gg_death death = {.reason = ending.text, .wait_status = -1};
         executor->hooks.died(executor->hooks.ctx, executor->index, &death);
         destroy(executor);
@@ -339,6 +346,7 @@ static struct gg_executor *make(const struct gg_run_world *world,
         executor->hooks = *hooks;
         executor->talk = spec->talk;
         executor->index = spec->index;
+        executor->cage = spec->style.cage;
         executor->folder_fd = -1;
         executor->child = (struct gg_child){.on_report = on_report, .ctx = executor};
         executor->socket = (struct gg_listener){
@@ -382,7 +390,7 @@ static enum gg_err open_ends(struct gg_executor *executor, struct ends *out)
 }
 
 static enum gg_err start_child(struct gg_executor *executor,
-                               const char *const *arguments)
+                               const struct gg_executor_spec *spec)
 {
     struct ends ends = {-1, -1, -1};
     char variable[VARIABLE_BYTES];
@@ -392,8 +400,10 @@ static enum gg_err start_child(struct gg_executor *executor,
     if (err == GG_OK) {
         struct gg_child_spec child = {
             .folder = "",
-            .arguments = arguments,
+            .arguments = spec->arguments,
             .variables = variables,
+            .more_variables = spec->style.variables,
+            .cage = spec->style.cage,
             .fds = {ends.null, ends.errors, ends.errors, ends.socket}};
         if (executor->talk == &gg_talk_coprocess) {
             child.fds[0] = ends.socket;
@@ -420,12 +430,12 @@ enum gg_err gg_executor_start(const struct gg_run_world *world,
     if (executor == NULL) {
         return GG_ERR_NO_MEMORY;
     }
-    enum gg_err err = gg_folder_make(world, "e", world->keeper->next_number,
-                                     executor->folder);
+    enum gg_err err = gg_folder_make(world, spec->style.cage, "e",
+                                     world->keeper->next_number, executor->folder);
     if (err == GG_OK) {
         executor->folder_fd = open(executor->folder,
                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        err = start_child(executor, spec->arguments);
+        err = start_child(executor, spec);
     }
     if (err != GG_OK) {
         destroy(executor);

@@ -36,6 +36,7 @@ struct gg_executor_spec {
     const struct gg_talk *talk;
     const char *const *arguments; /* Ended by NULL. */
     uint32_t index;               /* What its owner calls it. */
+    struct gg_run_style style;    /* Its cage must outlive the executor. */
 };
 
 /* Start one. GG_OK: `ready` or `died` follows. */

@@ -7,13 +7,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum gg_err gg_folder_make(const struct gg_run_world *world, const char *prefix,
-                           uint64_t number, char out[GG_FOLDER_BYTES])
+bool gg_folder_make_at(const char *path, const struct gg_cage *cage)
+{
+    if (mkdir(path, 0700) != 0) {
+        return false;
+    }
+    return cage == NULL || !cage->has_user ||
+           chown(path, (uid_t)cage->uid, (gid_t)cage->gid) == 0;
+}
+
+enum gg_err gg_folder_make(const struct gg_run_world *world, const struct gg_cage *cage,
+                           const char *prefix, uint64_t number,
+                           char out[GG_FOLDER_BYTES])
 {
     int len = snprintf(out, GG_FOLDER_BYTES, "%s/%s%llu", world->temp_folder, prefix,
                        (unsigned long long)number);
     errno = ENAMETOOLONG;
-    if (len < 0 || len >= GG_FOLDER_BYTES || mkdir(out, 0700) != 0) {
+    if (len < 0 || len >= GG_FOLDER_BYTES || !gg_folder_make_at(out, cage)) {
         out[0] = '\0';
         return GG_ERR_SYSTEM;
     }

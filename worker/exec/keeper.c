@@ -18,6 +18,8 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "worker/exec/cage.h"
+#include "worker/exec/cgroup.h"
 #include "worker/exec/keeper_wire.h"
 #include "worker/exec/procfs.h"
 #include "worker/exec/spawn.h"
@@ -40,6 +42,7 @@ struct child {
     int64_t settle_by_ms; /* Its end is told then, even if not all of it is gone. */
     struct gg_keeper_report started_report; /* op 0 once the agent has been told. */
     struct gg_keeper_report ended_report;   /* op 0 while there is nothing to tell. */
+    struct gg_cgroup group;
 };
 
 struct keeper {
@@ -98,8 +101,21 @@ static bool is_settled(const struct child *child)
     if (child->ended_report.op != GG_KEEPER_ENDED || child->running) {
         return true;
     }
-    bool group_is_gone = kill(-child->pid, 0) != 0 && errno == ESRCH;
+    bool group_is_gone = kill(-child->pid, 0) != 0 && errno == ESRCH &&
+                         gg_cgroup_kill(&child->group) == 0;
     return (group_is_gone && !child->strays) || child->settle_by_ms <= gg_mono_now().ms;
+}
+
+/* Its cgroup goes with its last process: a child that is told stays until then. */
+static void forget_child(struct keeper *keeper, struct child *child)
+{
+    if (!gg_cgroup_remove(&child->group)) {
+        (void)gg_cgroup_kill(&child->group);
+        keeper->orphans_left = true; /* Looked at again soon. */
+        return;
+    }
+    gg_list_remove(&child->link);
+    free(child);
 }
 
 /* Tell all that is untold, in order; forget children that have ended and been told. */
@@ -120,8 +136,7 @@ static void tell_all(struct keeper *keeper)
             return;
         }
         if (!child->running && gg_list_linked(&child->link)) {
-            gg_list_remove(&child->link);
-            free(child);
+            forget_child(keeper, child);
         }
     }
 }
@@ -134,6 +149,7 @@ static void kill_child(struct child *child)
     child->kill_at_ms = 0;
     child->deadline_ms = 0;
     (void)gg_proc_kill_descendants(child->pid, 0, SIGKILL);
+    (void)gg_cgroup_kill(&child->group);
     (void)kill(-child->pid, SIGKILL);
     (void)kill(child->pid, SIGKILL);
 }
@@ -227,6 +243,8 @@ static void reap(struct keeper *keeper, pid_t pid)
     child->ended_report.pid = pid;
     child->ended_report.child = child->number;
     child->ended_report.status = status;
+    child->ended_report.ran_out = gg_cgroup_ran_out(&child->group) ? 1 : 0;
+    (void)gg_cgroup_kill(&child->group);
 }
 
 static void reap_all(struct keeper *keeper)
@@ -330,7 +348,7 @@ static bool is_named(char **variables, size_t count, const char *variable)
 }
 
 /* The keeper's own environment with the variables of the parcel, and the mark. */
-static char **make_environment(char **added, size_t added_count, char *mark)
+static char **make_environment(char **added, size_t added_count, char *mark, bool clean)
 {
     size_t count = 0;
     while (environ[count] != NULL) {
@@ -346,7 +364,8 @@ static char **make_environment(char **added, size_t added_count, char *mark)
     }
     variables[used++] = mark;
     for (size_t i = 0; i < count; i++) {
-        if (!is_named(variables, added_count + 1, environ[i])) {
+        if (!is_named(variables, added_count + 1, environ[i]) &&
+            (!clean || gg_cage_keeps(environ[i]))) {
             variables[used++] = environ[i];
         }
     }
@@ -354,8 +373,8 @@ static char **make_environment(char **added, size_t added_count, char *mark)
 }
 
 static enum gg_err spawn_parcel(struct keeper *keeper, struct parcel *parcel,
-                                pid_t *out_pid, enum gg_keeper_stage *out_stage,
-                                int *out_error)
+                                const int cgroup_fds[2], pid_t *out_pid,
+                                enum gg_keeper_stage *out_stage, int *out_error)
 {
     char *arguments[GG_KEEPER_WORDS_MAX + 1] = {NULL};
     char *added[GG_KEEPER_WORDS_MAX + 1] = {NULL};
@@ -379,7 +398,8 @@ static enum gg_err spawn_parcel(struct keeper *keeper, struct parcel *parcel,
     }
     (void)snprintf(mark, sizeof mark, "%s=%d.%llu", mark_name, (int)keeper->self,
                    (unsigned long long)parcel->order.child);
-    char **variables = make_environment(added, added_count, mark);
+    char **variables = make_environment(added, added_count, mark,
+                                        parcel->order.cage.clean_environment);
     if (variables == NULL || arguments[0] == NULL) {
         *out_error = ENOMEM;
         free(variables);
@@ -387,11 +407,39 @@ static enum gg_err spawn_parcel(struct keeper *keeper, struct parcel *parcel,
     }
     struct gg_spawn spawn = {
         .folder = folder, .arguments = arguments, .variables = variables};
+    spawn.cage = &parcel->order.cage;
+    spawn.cgroup_fds[0] = cgroup_fds[0];
+    spawn.cgroup_fds[1] = cgroup_fds[1];
     for (int i = 0; i < GG_KEEPER_FDS_MAX; i++) {
         spawn.fds[i] = i < parcel->fd_count ? parcel->fds[i] : -1;
     }
     enum gg_err err = gg_spawn(&spawn, out_pid, out_stage, out_error);
     free(variables);
+    return err;
+}
+
+/* Make its cgroup, and start it in there. */
+static enum gg_err start_child(struct keeper *keeper, struct parcel *parcel,
+                               struct child *child, enum gg_keeper_stage *out_stage,
+                               int *out_error)
+{
+    char name[64];
+    int fds[2] = {-1, -1};
+    enum gg_err err = GG_ERR_SYSTEM;
+    (void)snprintf(name, sizeof name, "ganger.%d.%llu", (int)keeper->self,
+                   (unsigned long long)child->number);
+    *out_stage = GG_STAGE_CGROUP;
+    if (gg_cgroup_make(&parcel->order.cage, name, &child->group) &&
+        gg_cgroup_open(&child->group, fds)) {
+        err = spawn_parcel(keeper, parcel, fds, &child->pid, out_stage, out_error);
+    } else {
+        *out_error = errno;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
     return err;
 }
 
@@ -411,7 +459,7 @@ static void on_spawn(struct keeper *keeper, struct parcel *parcel)
     gg_list_push_back(&keeper->children, &child->link);
     enum gg_keeper_stage stage = GG_STAGE_FORK;
     int error = 0;
-    if (spawn_parcel(keeper, parcel, &child->pid, &stage, &error) == GG_OK) {
+    if (start_child(keeper, parcel, child, &stage, &error) == GG_OK) {
         child->running = true;
         child->started = gg_proc_started(child->pid);
         child->started_report = (struct gg_keeper_report){
@@ -595,7 +643,9 @@ int gg_keeper_main(const char *temp_folder)
     end_everything(&keeper);
     GG_LIST_EACH(&keeper.children, it)
     {
-        free(GG_CONTAINER(it, struct child, link));
+        struct child *child = GG_CONTAINER(it, struct child, link);
+        (void)gg_cgroup_remove(&child->group);
+        free(child);
     }
     free(parcel);
     if (temp_folder[0] != '\0') {

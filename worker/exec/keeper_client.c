@@ -28,6 +28,29 @@ static bool has_number(const void *item, const void *key)
     return ((const struct gg_child *)item)->number == *(const uint64_t *)key;
 }
 
+const char *gg_keeper_stage_text(int stage)
+{
+    switch ((enum gg_keeper_stage)stage) {
+    case GG_STAGE_FORK:
+        return ": no process can be forked";
+    case GG_STAGE_FOLDER:
+        return ": its folder";
+    case GG_STAGE_DESCRIPTORS:
+        return ": its descriptors";
+    case GG_STAGE_EXEC:
+        return "";
+    case GG_STAGE_CGROUP:
+        return ": its cgroup";
+    case GG_STAGE_PRIORITY:
+        return ": nice or io_priority";
+    case GG_STAGE_LIMIT:
+        return ": its limits";
+    case GG_STAGE_USER:
+        return ": its user";
+    }
+    return "";
+}
+
 /* ---- the keeper's life ---- */
 
 /* Secrets and the broker's place are not the jobs' business. */
@@ -327,6 +350,10 @@ enum gg_err gg_child_start(struct gg_keeper_client *keeper, struct gg_child *chi
                                    .deadline_ms = spec->deadline_ms};
     what.argument_count = append_texts(&texts, spec->arguments);
     what.variable_count = append_texts(&texts, spec->variables);
+    what.variable_count += append_texts(&texts, spec->more_variables);
+    if (spec->cage != NULL) {
+        what.cage = *spec->cage;
+    }
     if (texts.failed || what.argument_count > GG_KEEPER_WORDS_MAX ||
         what.variable_count > GG_KEEPER_WORDS_MAX) {
         gg_buf_fini(&texts);

@@ -36,12 +36,17 @@ struct gg_keeper_client {
 
 /* What to start; all lent for the call. */
 struct gg_child_spec {
-    const char *folder;           /* "" for the agent's own. */
-    const char *const *arguments; /* Ended by NULL. */
-    const char *const *variables; /* "NAME=value" to set, ended by NULL. */
-    int fds[GG_KEEPER_FDS_MAX];   /* -1: none. Lent: close them after the call. */
-    int64_t deadline_ms;          /* On CLOCK_BOOTTIME; 0 none. */
+    const char *folder;                /* "" for the agent's own. */
+    const char *const *arguments;      /* Ended by NULL. */
+    const char *const *variables;      /* "NAME=value" to set, ended by NULL. */
+    int fds[GG_KEEPER_FDS_MAX];        /* -1: none. Lent: close them after the call. */
+    int64_t deadline_ms;               /* On CLOCK_BOOTTIME; 0 none. */
+    const struct gg_cage *cage;        /* NULL: none. */
+    const char *const *more_variables; /* Beside `variables`; NULL: none. */
 };
+
+/* What of a start has failed, as ": its folder"; "" where it was the program. */
+const char *gg_keeper_stage_text(int stage);
 
 /* Start the keeper. Before any ZeroMQ context exists. GG_ERR_SYSTEM: errno says why. */
 GG_MUST_USE enum gg_err gg_keeper_start(struct gg_keeper_client *keeper,

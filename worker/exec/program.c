@@ -32,6 +32,7 @@ struct gg_program {
     struct gg_buf result;
     bool result_too_large;
     uint64_t result_bytes_max;
+    uint64_t ran_out_bytes; /* Limit of its cgroup's memory. */
     struct gg_tail tail;
     struct gg_lines lines;
     bool snoozed;
@@ -171,6 +172,7 @@ static void on_ended(struct gg_program *program, const struct gg_keeper_report *
     struct gg_process_facts facts = {
         .wait_status = report->status,
         .keeper_killed = report->keeper_killed != 0,
+        .ran_out_bytes = report->ran_out != 0 ? program->ran_out_bytes : 0,
         .result_too_large = program->result_too_large,
         .result_bytes_max = program->result_bytes_max,
         .snoozed = program->snoozed,
@@ -200,7 +202,7 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
         char stage[128];
         struct gg_ending ending;
         (void)snprintf(stage, sizeof stage, "cannot start %s%s", program->name,
-                       report->stage == GG_STAGE_FOLDER ? ": its folder" : "");
+                       gg_keeper_stage_text(report->stage));
         gg_ending_not_started(stage, report->error, &ending);
         finish(program, &ending);
     } else {
@@ -294,6 +296,10 @@ static enum gg_err start_child(struct gg_program *program, const char *const *ar
                                   .arguments = arguments,
                                   .fds = {-1, -1, -1, -1},
                                   .deadline_ms = spec->deadline_ms};
+    if (spec->style != NULL) {
+        child.cage = spec->style->cage;
+        child.more_variables = spec->style->variables;
+    }
     enum gg_err err = GG_OK;
     for (int i = 0; i < STREAM_COUNT && err == GG_OK; i++) {
         err = open_stream(program, (enum stream)i, &child.fds[i]) ? GG_OK
@@ -332,6 +338,10 @@ static struct gg_program *make(const struct gg_run_world *world,
     program->fed = 0;
     program->result_too_large = false;
     program->result_bytes_max = spec->result_bytes_max;
+    program->ran_out_bytes = 0;
+    if (spec->style != NULL && spec->style->cage != NULL) {
+        program->ran_out_bytes = spec->style->cage->cgroup_memory_bytes;
+    }
     program->snoozed = false;
     program->snooze_ms = 0;
     program->warned = false;
@@ -357,7 +367,8 @@ enum gg_err gg_program_begin(const struct gg_run_world *world,
         gg_ending_not_started("cannot start the program", ENOMEM, out_ending);
         return GG_ERR_NO_MEMORY;
     }
-    if (gg_folder_make(world, "", spec->fence, program->folder) != GG_OK) {
+    const struct gg_cage *cage = spec->style == NULL ? NULL : spec->style->cage;
+    if (gg_folder_make(world, cage, "", spec->fence, program->folder) != GG_OK) {
         gg_ending_not_started("cannot make the folder of the attempt", errno,
                               out_ending);
         destroy(program);

@@ -14,8 +14,15 @@
 #include "worker/exec/keeper_client.h"
 #include "worker/exec/lines.h"
 
+/* How the processes of a pool run; lent for the call. */
+struct gg_run_style {
+    const struct gg_cage *cage;
+    const char *const *variables; /* "NAME=value", ended by NULL. */
+};
+
 /* All lent for the call that begins the attempt. */
 struct gg_run_spec {
+    const struct gg_run_style *style; /* NULL: nothing special. */
     struct gg_id id;
     uint64_t fence;
     uint64_t attempt;

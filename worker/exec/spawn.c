@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "worker/exec/cage.h"
+
 /* What the child writes into the pipe when it could not become the program. */
 struct failure {
     int stage;
@@ -69,9 +71,20 @@ static _Noreturn void become(const struct gg_spawn *spawn, int pipe_fd, pid_t pa
     if (getppid() != parent) {
         _exit(127); /* It died before the line above. */
     }
+    if (!gg_cage_join(spawn->cgroup_fds)) {
+        fail(pipe_fd, GG_STAGE_CGROUP);
+    }
     int fd = place_descriptors(spawn, pipe_fd);
     if (fd < 0) {
         fail(pipe_fd, GG_STAGE_DESCRIPTORS);
+    }
+    enum gg_keeper_stage stage = GG_STAGE_FORK;
+    if (!gg_cage_enter(spawn->cage, &stage)) {
+        fail(fd, stage);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* Another user has lost it. */
+    if (getppid() != parent) {
+        _exit(127);
     }
     if (spawn->folder[0] != '\0' && chdir(spawn->folder) != 0) {
         fail(fd, GG_STAGE_FOLDER);

@@ -13,6 +13,8 @@ struct gg_spawn {
     char *const *arguments;     /* Ended by NULL; the first is looked up in PATH. */
     char *const *variables;     /* The whole environment, ended by NULL. */
     int fds[GG_KEEPER_FDS_MAX]; /* Become 0, 1, 2 and 3; -1 leaves that one closed. */
+    const struct gg_cage *cage;
+    int cgroup_fds[2]; /* The groups it joins; -1 none. */
 };
 
 /* Start the child as leader of a session of its own, killed by the kernel when the
