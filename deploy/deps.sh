@@ -13,7 +13,7 @@ set -eu
 BUILD_AND_RUN="
     gcc libc6-dev cmake ninja-build pkg-config
     libczmq-dev libinih-dev libjansson-dev libmsgpack-dev libsmartcols-dev
-    libsodium-dev libsystemd-dev libxxhash-dev libzmq3-dev uthash-dev
+    libsodium-dev libsqlite3-dev libsystemd-dev libxxhash-dev libzmq3-dev uthash-dev
     scdoc
 "
 TESTS="

@@ -113,7 +113,7 @@ struct gg_store_status {
     uint64_t disk_bytes; /* Of all its files, blobs included. */
     uint64_t free_bytes; /* Of its disk, usable; 0 in memory. */
     uint64_t record_count;
-    uint64_t record_bytes; /* Of the live records. */
+    uint64_t record_bytes; /* Room that they take, free pages not counted. */
     uint64_t blob_count;
     uint64_t blob_bytes;
     uint64_t group_count;        /* Commits since the store was opened. */
@@ -176,7 +176,7 @@ GG_MUST_USE enum gg_err gg_store_put(struct gg_store *store, uint64_t number,
 GG_MUST_USE enum gg_err gg_store_del(struct gg_store *store, uint64_t number,
                                      const struct gg_store_key *key);
 
-/* Visit every record of `kind` once, in rising order of id, as it stands after all that
+/* Visit every record of `kind` once, in no certain order, as it stands after all that
  * was appended; waits for that. A damaged record ends the scan with GG_ERR_STORE, and
  * gg_store_error() names it. Do not change the store meanwhile. */
 GG_MUST_USE enum gg_err gg_store_scan(struct gg_store *store, enum gg_store_kind kind,
@@ -224,9 +224,9 @@ GG_MUST_USE enum gg_err gg_store_load(struct gg_store *store, uint64_t ticket,
 
 /* ---- the rest ---- */
 
-/* Ask for a copy of everything, blobs included, as of one consistent moment that is not
- * before this call, into the new file `path`; gg_store_answered() says when it is there
- * and synced. The store goes on meanwhile. GG_ERR_BUSY: one is being made;
+/* Ask for a copy of everything, blobs included, as of one consistent moment, into the
+ * new file `path`; what is durable at this call is in it. gg_store_answered() says when
+ * it is there and synced. The store goes on meanwhile. GG_ERR_BUSY: one is being made;
  * GG_ERR_NOT_DURABLE: this store is not on disk. */
 GG_MUST_USE enum gg_err gg_store_backup(struct gg_store *store, uint64_t ticket,
                                         const char *path);
