@@ -1,16 +1,19 @@
 /* main.c - gangerd: options, settings, signals; then the shell serves until TERM. */
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if GG_HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "broker/data.h"
 #include "broker/io/shell.h"
 #include "broker/settings.h"
 #include "broker/store/store.h"
@@ -27,6 +30,9 @@ enum {
     OPTION_VOLATILE,
     OPTION_DATA,
     OPTION_STORE,
+    OPTION_CHECK,
+    OPTION_REPAIR,
+    OPTION_RESTORE,
     OPTION_SET,
     OPTION_LOG_LEVEL,
     OPTION_PRINT_CONFIG,
@@ -43,6 +49,10 @@ struct command_line {
     const char *sets[SETS_MAX];
     int set_count;
     bool without_disk;
+    const char *data;
+    bool check;
+    const char *repair_into;
+    const char *restore_from;
     bool print_config;
     const char *refused; /* Why an option that is not built cannot be taken. */
 };
@@ -54,13 +64,20 @@ static const struct argp_option options[] = {
      "Listen for clients there; may be repeated (default tcp://127.0.0.1:7440)", 1},
     {"agent-listen", OPTION_AGENT_LISTEN, "ENDPOINT", 0,
      "Listen for agents there; may be repeated (default: the next port)", 1},
+    {"data", OPTION_DATA, "DIR", 0,
+     "Keep jobs in this folder (default: $XDG_STATE_HOME/ganger)", 1},
     {"volatile", OPTION_VOLATILE, NULL, 0,
      "Keep jobs in memory only: they die with the broker", 1},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info or debug", 1},
     {"set", OPTION_SET, "NAME=VALUE", 0, "Set any setting of those below", 1},
     {"print-config", OPTION_PRINT_CONFIG, NULL, 0,
      "Print all settings with their defaults as a file for --config", 1},
-    {"data", OPTION_DATA, "DIR", OPTION_HIDDEN, NULL, 1},
+    {"check", OPTION_CHECK, NULL, 0,
+     "Look at everything in the folder of --data, say what is damaged, and end", 2},
+    {"repair", OPTION_REPAIR, "NEW-DIR", 0,
+     "Write what is readable in the folder of --data into NEW-DIR, and end", 2},
+    {"restore", OPTION_RESTORE, "FILE", 0,
+     "Make the folder of --data, missing or empty, from a backup, and end", 2},
     {"store", OPTION_STORE, "URL", OPTION_HIDDEN, NULL, 1},
     {0},
 };
@@ -106,9 +123,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         line->print_config = true;
         return 0;
     case OPTION_DATA:
+        line->data = arg;
+        return 0;
+    case OPTION_CHECK:
+        line->check = true;
+        return 0;
+    case OPTION_REPAIR:
+        line->repair_into = arg;
+        return 0;
+    case OPTION_RESTORE:
+        line->restore_from = arg;
+        return 0;
     case OPTION_STORE:
-        line->refused = "--data and --store: no durable store in this build; use "
-                        "--volatile";
+        line->refused = "--store: only the store in a folder is built; use --data DIR";
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
@@ -181,15 +208,18 @@ static enum gg_err gather(const struct command_line *line,
     if (err == GG_OK && line->agent_listen[0] != '\0') {
         err = set_one(settings, "agent_listen", line->agent_listen, out_fault);
     }
+    if (err == GG_OK && line->data != NULL) {
+        err = set_one(settings, "data", line->data, out_fault);
+    }
     if (err == GG_OK && line->log_level != NULL) {
         err = set_one(settings, "log_level", line->log_level, out_fault);
     }
     return err;
 }
 
-/* Larger than that of every broker before on this machine, without a file to keep it
- * in: 1/256 s since 2020. Two starts within 4 ms would share it; a start takes longer.
- */
+/* Larger than that of every broker before on this machine, unless its clock was set
+ * back: 1/256 s since 2020. Two starts within 4 ms would share it; a start takes
+ * longer. Where there is a data folder, what that remembers counts. */
 static uint64_t epoch_of_now(void)
 {
     const int64_t start_of_2020_ms = INT64_C(1577836800000);
@@ -222,12 +252,15 @@ static void notify(const char *state)
 #endif
 }
 
-static int serve(const struct gg_shell_config *config)
+static int serve(const struct gg_shell_config *config,
+                 const struct gg_broker_settings *settings)
 {
     struct gg_store *store = NULL;
     struct gg_shell *shell = NULL;
     struct gg_shell_fault fault;
-    enum gg_err err = gg_store_open_memory(&store);
+    enum gg_err err = config->data == NULL
+                          ? gg_store_open_memory(&store)
+                          : gg_data_open(config->data, settings, &store);
     if (err != GG_OK) {
         return gg_err_exit(err);
     }
@@ -238,9 +271,10 @@ static int serve(const struct gg_shell_config *config)
         return gg_err_exit(err);
     }
     gg_log(GG_LOG_INFO, "ready",
-           "client=%s agent=%s store=memory epoch=%llu keys=%s pid=%d version=%s",
+           "client=%s agent=%s store=%s epoch=%llu keys=%s pid=%d version=%s",
            gg_shell_client_address(shell), gg_shell_agent_address(shell),
-           (unsigned long long)config->epoch,
+           config->data == NULL ? "memory" : config->data,
+           (unsigned long long)gg_shell_epoch(shell),
            config->server_key_file == NULL ? "no" : "yes", (int)getpid(), GG_VERSION);
     notify("READY=1\nSTATUS=serving");
     err = gg_shell_run(shell);
@@ -263,6 +297,46 @@ static void block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+static bool find_folder(const struct gg_broker_settings *settings,
+                        char folder[GG_DATA_PATH_BYTES])
+{
+    if (settings->data != NULL && gg_data_absolute(settings->data, folder)) {
+        return true;
+    }
+    if (settings->data != NULL) {
+        (void)config_error(
+            "the path of --data is too long, or there is no folder here");
+        return false;
+    }
+    if (gg_data_default(folder)) {
+        return true;
+    }
+    gg_log(GG_LOG_ERROR, "config",
+           "what=\"there is no folder to keep jobs in (%s); say --data DIR, or "
+           "--volatile\"",
+           errno == 0 ? "HOME is not set" : strerror(errno));
+    return false;
+}
+
+static bool is_offline(const struct command_line *line)
+{
+    return line->check || line->repair_into != NULL || line->restore_from != NULL;
+}
+
+static int work_offline(const struct command_line *line, const char *folder)
+{
+    if (line->without_disk ||
+        line->check + (line->repair_into != NULL) + (line->restore_from != NULL) > 1) {
+        return config_error(
+            "--check, --repair and --restore: one of them, with --data");
+    }
+    if (line->check) {
+        return gg_data_check(folder);
+    }
+    return line->repair_into != NULL ? gg_data_repair(folder, line->repair_into)
+                                     : gg_data_restore(line->restore_from, folder);
+}
+
 static int run(const struct command_line *line, struct gg_broker_settings *settings)
 {
     struct gg_settings_fault fault;
@@ -279,19 +353,28 @@ static int run(const struct command_line *line, struct gg_broker_settings *setti
     if (line->refused != NULL) {
         return config_error(line->refused);
     }
-    if (!line->without_disk) {
-        return config_error("this build has no durable store; start with --volatile");
+    if (line->without_disk && line->data != NULL) {
+        return config_error("--volatile and --data: it is one or the other");
     }
+    char folder[GG_DATA_PATH_BYTES];
+    if (!line->without_disk && !find_folder(settings, folder)) {
+        return EXIT_CONFIG;
+    }
+    if (is_offline(line)) {
+        return work_offline(line, folder);
+    }
+    settings->bounds.durable = !line->without_disk;
     if (gg_broker_settings_apply(settings, &config, &fault) != GG_OK) {
         return config_error(fault.text);
     }
     config.program = argp_program_version;
+    config.data = line->without_disk ? NULL : folder;
     config.epoch = epoch_of_now();
     take_sockets(&config);
     if (config.server_key_file != NULL) {
         (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* The secret key is in memory. */
     }
-    return serve(&config);
+    return serve(&config, settings);
 }
 
 int main(int argc, char **argv)
@@ -308,6 +391,7 @@ int main(int argc, char **argv)
     };
     struct command_line line = {0};
     struct gg_broker_settings settings = {0}; /* `durable` has no row: it is false. */
+    (void)umask(0077);                        /* What is kept is its owner's alone. */
     block_signals();
     if (argp_parse(&argp, argc, argv, 0, NULL, &line) != 0) {
         return gg_err_exit(GG_ERR_USAGE);

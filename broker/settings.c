@@ -27,6 +27,14 @@ const struct gg_setting gg_broker_settings_table[] = {
      "The broker's own key, made by 'ganger key new'; needed beyond this machine."},
     {"keys_file", GG_SETTING_TEXT, NULL, 0, 0, AT(keys_file),
      "Who may connect, written by 'ganger key allow'; a change counts within a second."},
+    {"data", GG_SETTING_TEXT, NULL, 0, 0, AT(data),
+     "Folder in which jobs are kept; $XDG_STATE_HOME/ganger when not said."},
+    {"volatile_queues", GG_SETTING_TEXT, NULL, 0, 0, AT(volatile_queues),
+     "Patterns of queues whose jobs are kept in memory only, unless a submit says fsync."},
+    {"ballast_bytes", GG_SETTING_BYTES, "16M", 65536, GIB, AT(ballast_bytes),
+     "Disk held in reserve, so that running jobs can end when the disk is full."},
+    {"store_waiting_bytes_max", GG_SETTING_BYTES, "64M", 1048576, GIB * 64, AT(store_waiting_bytes_max),
+     "Records that wait to be written; beyond it durable submits are refused."},
     {"log_level", GG_SETTING_TEXT, "info", 0, 0, AT(log_level),
      "What is logged: error, warn, info or debug."},
 
@@ -73,6 +81,8 @@ const struct gg_setting gg_broker_settings_table[] = {
      "Failed jobs kept; beyond it the oldest is evicted."},
     {"dead_bytes_max", GG_SETTING_BYTES, "1G", 0, GIB * 1024, BOUND(dead_bytes_max),
      "Memory of failed jobs kept; beyond it the oldest is evicted."},
+    {"payload_memory_bytes_max", GG_SETTING_BYTES, "256M", 0, GIB * 1024, BOUND(payload_memory_bytes_max),
+     "Memory for payloads above 16 KiB that are on disk too; beyond it they are read when needed."},
     {"assign_window_max", GG_SETTING_NUMBER, "8192", 1, 65536, BOUND(assign_window_max),
      "Attempts in hand of one agent, whatever windows it states."},
     {"partial_bytes_max", GG_SETTING_BYTES, "64K", 0, GIB, BOUND(partial_bytes_max),
@@ -190,6 +200,24 @@ static enum gg_err check(const struct gg_bounds *bounds,
     return GG_OK;
 }
 
+static enum gg_err read_volatile_queues(const char *list, struct gg_bounds *bounds,
+                                        struct gg_settings_fault *out_fault)
+{
+    const char *at = list == NULL ? "" : list + strspn(list, " \t,");
+    while (*at != '\0') {
+        struct gg_slice pattern = gg_slice_of(at, strcspn(at, " \t,"));
+        if (!gg_pattern_valid(pattern) ||
+            bounds->volatile_count == GG_VOLATILE_QUEUES_MAX) {
+            return contradiction(out_fault,
+                                 "volatile_queues takes at most 16 patterns of queues");
+        }
+        gg_name_set(&bounds->volatile_queues[bounds->volatile_count++], pattern);
+        at += pattern.len;
+        at += strspn(at, " \t,");
+    }
+    return GG_OK;
+}
+
 enum gg_err gg_broker_settings_apply(struct gg_broker_settings *settings,
                                      struct gg_shell_config *out_config,
                                      struct gg_settings_fault *out_fault)
@@ -213,6 +241,10 @@ enum gg_err gg_broker_settings_apply(struct gg_broker_settings *settings,
         .backlog_bytes_max = settings->backlog_bytes_max,
         .in_flight_bytes_max = settings->in_flight_bytes_max,
     };
+    err = read_volatile_queues(settings->volatile_queues, &config.bounds, out_fault);
+    if (err != GG_OK) {
+        return err;
+    }
     config.client_count = split(settings->listen, config.client_addresses);
     config.agent_count = split(settings->agent_listen, config.agent_addresses);
     if (config.client_count < 1 || config.agent_count < 0) {

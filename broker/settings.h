@@ -22,6 +22,10 @@ struct gg_broker_settings {
     char *server_key_file;
     char *keys_file;
     char *log_level;
+    char *data; /* NULL: gg_data_default(). */
+    char *volatile_queues;
+    uint64_t ballast_bytes;
+    uint64_t store_waiting_bytes_max;
     uint64_t connections_max;
     uint64_t key_sessions_max;
     uint64_t hello_within_ms;

@@ -45,6 +45,7 @@ enum gg_sender { GG_FROM_CLIENT = 1, GG_FROM_AGENT = 2, GG_FROM_BROKER = 4 };
     X(SUBSCRIBE,      32, EVENTS,      events,      1, "subscribe",   "events come until unsubscribe") \
     X(UNSUBSCRIBE,    33, UNSUBSCRIBE, unsubscribe, 1, "unsubscribe", "done answers") \
     X(UNWAIT,         34, UNSUBSCRIBE, unsubscribe, 1, "unwait",      "the waiter of that request has gone; nothing answers") \
+    X(BACKUP,         35, BACKUP,      backup,      1, "backup",      "done answers once the copy is on disk") \
     X(JOB,            48, JOB,         job,         4, "job",         "a job as it stands") \
     X(JOBS,           49, JOBS,        jobs,        4, "jobs",        "a page of jobs") \
     X(CANCELLED,      50, CANCELLED,   cancelled,   4, "cancelled",   "what became of a cancel") \
@@ -103,6 +104,7 @@ struct gg_command {
         struct gg_events events;
         struct gg_unsubscribe unsubscribe;
         struct gg_empty empty;
+        struct gg_backup backup;
         struct gg_job_info job;
         struct gg_jobs jobs;
         struct gg_cancelled cancelled;

@@ -62,7 +62,8 @@
     X(GG_ERR_KEY_REFUSED,        43, "key_refused",            6, "the broker does not accept this key") \
     X(GG_ERR_NO_HOST,            44, "no_host",                5, "the host name cannot be resolved") \
     X(GG_ERR_RESULT_GONE,        45, "result_gone",            2, "the job has ended and its result is no longer kept") \
-    X(GG_ERR_USAGE,              46, "usage",                 64, "the call is not valid")
+    X(GG_ERR_USAGE,              46, "usage",                 64, "the call is not valid") \
+    X(GG_ERR_STORE_FULL,         47, "store_full",             7, "the store's disk is full; try again when there is room")
 /* clang-format on */
 
 enum gg_err {

@@ -127,6 +127,9 @@ static const struct gg_field fields_UNSUBSCRIBE[] = {GG_UNSUBSCRIBE_FIELDS(ROW)}
 #define OWNER gg_empty
 static const struct gg_field fields_EMPTY[] = {GG_EMPTY_FIELDS(ROW)};
 #undef OWNER
+#define OWNER gg_backup
+static const struct gg_field fields_BACKUP[] = {GG_BACKUP_FIELDS(ROW)};
+#undef OWNER
 #define OWNER gg_job_info
 static const struct gg_field fields_JOB[] = {GG_JOB_FIELDS(ROW)};
 #undef OWNER

@@ -414,6 +414,10 @@ enum gg_why {
 #define GG_EMPTY_FIELDS(F) \
     F(1, BOOL,  unused,    0, 0, 1,               "reserved")
 
+#define GG_BACKUP_FIELDS(F) \
+    F(1, TEXT,  path,      0, 1, 4096,            "new file on the broker's host, as the broker names it; absolute") \
+    F(2, TEXT,  reason,    0, 0, GG_TEXT_BYTES_MAX, "why, for the audit log")
+
 /* ---- answers ---- */
 
 #define GG_JOB_FIELDS(F) \
@@ -493,7 +497,21 @@ enum gg_why {
     F(9, TEXT,  client_endpoint, 0, 0, 255,       "where clients connect") \
     F(10, TEXT, agent_endpoint, 0, 0, 255,        "where agents connect") \
     F(11, BOOL, curve,     0, 0, 1,               "keys are required") \
-    F(12, U,    now_at,    0, 0, GG_ANY,          "the broker's wall clock")
+    F(12, U,    now_at,    0, 0, GG_ANY,          "the broker's wall clock") \
+    F(13, TEXT, store_path, 0, 0, 4096,           "the data folder; absent: in memory") \
+    F(14, U,    committed_at, 0, 0, GG_ANY,       "end of the last commit") \
+    F(15, U,    commit_p50_us, 0, 0, GG_ANY,      "half of the commits took at most this long") \
+    F(16, U,    commit_p99_us, 0, 0, GG_ANY,      "99 of 100 commits took at most this long") \
+    F(17, U,    commits,   0, 0, GG_ANY,          "commits since the start") \
+    F(18, U,    disk_bytes, 0, 0, GG_ANY,         "what the store takes on its disk") \
+    F(19, U,    free_bytes, 0, 0, GG_ANY,         "free on that disk") \
+    F(20, U,    records,   0, 0, GG_ANY,          "live records") \
+    F(21, U,    record_bytes, 0, 0, GG_ANY,       "their bytes") \
+    F(22, U,    blobs,     0, 0, GG_ANY,          "large payloads and results kept apart") \
+    F(23, U,    blob_bytes, 0, 0, GG_ANY,         "their bytes") \
+    F(24, U,    waiting_bytes, 0, 0, GG_ANY,      "written and not yet durable") \
+    F(25, U,    space,     0, 0, GG_ANY,          "0 there is room; 1 nearly full: no new durable work; 2 the store is behind") \
+    F(26, U,    clock_behind_ms, 0, 0, GG_ANY,    "by how much the wall clock is behind one it knew before: dates wait")
 
 #define GG_EVENT_FIELDS(F) \
     F(1, MOMENT, moments, 0, 1, GG_PAGE_MAX,   "what happened, in order; a gap mark where some were dropped")
@@ -590,6 +608,7 @@ enum gg_why {
     X(EVENTS, gg_events, GG_EVENTS_FIELDS) \
     X(UNSUBSCRIBE, gg_unsubscribe, GG_UNSUBSCRIBE_FIELDS) \
     X(EMPTY, gg_empty, GG_EMPTY_FIELDS) \
+    X(BACKUP, gg_backup, GG_BACKUP_FIELDS) \
     X(JOB, gg_job_info, GG_JOB_FIELDS) \
     X(JOBS, gg_jobs, GG_JOBS_FIELDS) \
     X(CANCELLED, gg_cancelled, GG_CANCELLED_FIELDS) \

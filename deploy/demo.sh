@@ -203,7 +203,7 @@ export PATH="$built/bin:$root/worker/examples:$PATH"
 cd "$folder"
 
 heading "A broker and two agents"
-show "gangerd --volatile --listen tcp://127.0.0.1:0 2>broker.log &"
+show "gangerd --data data --listen tcp://127.0.0.1:0 2>broker.log &"
 broker_pid=$!
 ready=$(await_line broker.log event=ready)
 broker=${ready#*client=}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/core/apart.h"
 #include "broker/core/why.h"
 #include "common/codec.h"
 
@@ -281,7 +282,8 @@ void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
     out->cancelling = job->cancelling;
     out->result_gone = (job->state == GG_JOB_SUCCEEDED ||
                         job->state == GG_JOB_EVICTED) &&
-                       job->result == NULL && job->result_bytes > 0;
+                       job->result == NULL && job->result_bytes > 0 &&
+                       !job->result_apart;
     out->exit_status = job->exit_status < 0 ? GG_UNSAID : (uint64_t)job->exit_status;
     out->signal = job->signal;
     out->fence = job->fence;
@@ -315,6 +317,9 @@ static void describe_briefly(const struct gg_core *core, const struct gg_job *jo
 void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                 uint64_t request, struct gg_job *job, const struct gg_job_view *view)
 {
+    if (gg_result_asked(core, fx, peer, request, job, view)) {
+        return; /* It is read first. */
+    }
     struct gg_buf lists;
     gg_buf_init(&lists, 65536);
     struct gg_job_info info;

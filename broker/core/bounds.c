@@ -20,6 +20,7 @@ void gg_bounds_default(struct gg_bounds *out)
         .waiters_max = 10000,
         .dead_jobs_max = 100000,
         .dead_bytes_max = UINT64_C(1) << 30,
+        .payload_memory_bytes_max = UINT64_C(256) << 20,
         .assign_window_max = 8192,
         .partial_bytes_max = 65536,
         .requests_max = 65536,

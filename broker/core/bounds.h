@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/name.h"
+
+enum { GG_VOLATILE_QUEUES_MAX = 16 };
+
 struct gg_bounds {
     /* Limits. Error in brackets. */
     uint64_t jobs_max;          /* Known at once, finished ones included. [busy] */
@@ -26,10 +30,12 @@ struct gg_bounds {
     uint64_t waiters_max;       /* Of one job. [too_many] */
     uint64_t dead_jobs_max;     /* Dead-letter list: beyond it the oldest goes. */
     uint64_t dead_bytes_max;
-    uint64_t assign_window_max; /* Assignments open at one agent in all. */
-    uint64_t partial_bytes_max; /* Partial output kept of a running job. */
-    uint64_t requests_max;      /* Of one client in flight, told in welcome. */
-    uint64_t subscriptions_max; /* Event subscriptions in all. [too_many] */
+    uint64_t payload_memory_bytes_max; /* Payloads that are on disk too; above it they
+                                          are read when they are dispatched. */
+    uint64_t assign_window_max;        /* Assignments open at one agent in all. */
+    uint64_t partial_bytes_max;        /* Partial output kept of a running job. */
+    uint64_t requests_max;             /* Of one client in flight, told in welcome. */
+    uint64_t subscriptions_max;        /* Event subscriptions in all. [too_many] */
 
     /* Defaults of a job, in ms where they are times. */
     uint64_t attempts;
@@ -56,6 +62,9 @@ struct gg_bounds {
 
     /* What the broker is. */
     bool durable; /* Records are written; else every job has durability none. */
+    uint8_t volatile_count;
+    struct gg_name volatile_queues[GG_VOLATILE_QUEUES_MAX]; /* Patterns: their default
+                                                               is none. */
 };
 
 /* The defaults of the product. */

@@ -4,6 +4,7 @@
 
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "broker/core/ending.h"
 #include "broker/core/lease.h"
 #include "broker/core/operate.h"
@@ -88,6 +89,7 @@ void gg_core_destroy(struct gg_core **core_p)
     free_sessions(core);
     gg_operate_fini(core);
     gg_recover_fini(core);
+    gg_apart_fini(core);
     gg_registry_fini(core);
     gg_agents_fini(core);
     gg_queues_fini(core);
@@ -105,6 +107,12 @@ void gg_core_set_stats(struct gg_core *core, gg_core_stats_fn *fn, void *ctx)
 {
     core->stats_fn = fn;
     core->stats_ctx = ctx;
+}
+
+void gg_core_set_store(struct gg_core *core, gg_core_store_fn *fn, void *ctx)
+{
+    core->store_fn = fn;
+    core->store_ctx = ctx;
 }
 
 /* ---- sessions ---- */
@@ -143,6 +151,7 @@ static void on_closed(struct gg_core *core, struct gg_effects *fx, uint32_t peer
     }
     gg_watch_close(core, peer);
     gg_operate_close(core, peer);
+    gg_apart_close(core, peer);
     session->open = false;
     if (session->agent != NULL) {
         gg_agent_closed(core, fx, session->agent, bye);
@@ -363,6 +372,9 @@ static void on_client(struct gg_core *core, struct gg_effects *fx, uint32_t peer
         return;
     case GG_CMD_UNWAIT:
         on_unwait(core, peer, command);
+        return;
+    case GG_CMD_BACKUP:
+        gg_on_backup(core, fx, peer, request, &command->as.backup);
         return;
     default:
         gg_refuse(core, fx, peer, request, GG_ERR_BAD_STATE,
@@ -586,6 +598,16 @@ void gg_core_step(struct gg_core *core, const struct gg_event *ev,
         break;
     case GG_EV_CLOSING:
         core->closing = true;
+        break;
+    case GG_EV_SPACE:
+        core->space = ev->space;
+        break;
+    case GG_EV_ANSWERED:
+        if (ev->token >= GG_BACKUP_TOKEN) {
+            gg_backup_answered(core, fx, ev);
+        } else {
+            gg_apart_loaded(core, fx, ev);
+        }
         break;
     }
     gg_answer_waiters(core, fx);

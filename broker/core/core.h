@@ -33,9 +33,18 @@ enum gg_event_type {
     GG_EV_HELLO = 1, /* A session is opened. `command` is the hello. */
     GG_EV_COMMAND,   /* A command of an open session. */
     GG_EV_RECEIPT,   /* The peer acknowledged the message that carried `token`. */
-    GG_EV_CLOSED,  /* The session is over: the connection closed, or bye, or a kick. */
-    GG_EV_TICK,    /* The time asked for by gg_core_next_wake() has come. */
-    GG_EV_CLOSING, /* The broker shuts down: refuse new work from now on. */
+    GG_EV_CLOSED,   /* The session is over: the connection closed, or bye, or a kick. */
+    GG_EV_TICK,     /* The time asked for by gg_core_next_wake() has come. */
+    GG_EV_CLOSING,  /* The broker shuts down: refuse new work from now on. */
+    GG_EV_SPACE,    /* Whether the store can take new work has changed. */
+    GG_EV_ANSWERED, /* What became of GG_FX_BACKUP or GG_FX_LOAD. */
+};
+
+/* May new durable work be taken? */
+enum gg_core_space {
+    GG_CORE_SPACE_OK = 0,
+    GG_CORE_SPACE_LOW,    /* The disk is nearly full. */
+    GG_CORE_SPACE_BEHIND, /* More waits to be written than may. */
 };
 
 struct gg_event {
@@ -45,7 +54,11 @@ struct gg_event {
     const struct gg_grant *grant; /* HELLO: what the peer may do; lent until CLOSED. */
     const struct gg_command *command; /* HELLO, COMMAND; lent for the step. */
     bool bye;       /* CLOSED: the peer said goodbye: an agent has nothing in hand. */
-    uint64_t token; /* RECEIPT */
+    uint64_t token; /* RECEIPT, ANSWERED */
+    enum gg_core_space space; /* SPACE */
+    enum gg_err err;          /* ANSWERED */
+    const char *text;         /* ANSWERED: why not; lent for the step. */
+    struct gg_blob *blob;     /* ANSWERED: what was read; lent for the step. */
 };
 
 enum gg_effect_type {
@@ -55,8 +68,15 @@ enum gg_effect_type {
     GG_FX_SEND,        /* Send `bytes`, one command, in the session. */
     GG_FX_PERSIST, /* Store `bytes` under `kind` and `id` as record number `after`. */
     GG_FX_ERASE,   /* Remove `kind` and `id` from the store as number `after`. */
-    GG_FX_LOG,     /* Log `bytes`, a text "event=… key=…", at info. */
-    GG_FX_AUDIT,   /* The same for the audit log. */
+    GG_FX_PERSIST_BLOB, /* Store `attachment` under `id` and `part`, before record
+                           `after` is durable. */
+    GG_FX_ERASE_BLOB,   /* Remove it, with record `after`. */
+    GG_FX_LOAD,         /* Read the blob under `id` and `part`; GG_EV_ANSWERED with this
+                          `token` brings it. */
+    GG_FX_LOG,          /* Log `bytes`, a text "event=… key=…", at info. */
+    GG_FX_AUDIT,        /* The same for the audit log. */
+    GG_FX_BACKUP,       /* Copy the store to the file named by `bytes`; GG_EV_ANSWERED
+                          with this `token` says what came of it. */
 };
 
 struct gg_effect {
@@ -73,7 +93,8 @@ struct gg_effect {
     uint32_t len;
     struct gg_blob
         *attachment; /* Second frame, or NULL. The effects hold a reference. */
-    struct gg_id id; /* PERSIST, ERASE */
+    struct gg_id id; /* PERSIST, ERASE, and of blobs. */
+    uint32_t part;   /* PERSIST_BLOB, ERASE_BLOB, LOAD */
 };
 
 /* What a step asks for, in order. The caller owns it and clears it before each step. */
@@ -98,8 +119,9 @@ static inline struct gg_slice gg_effect_bytes(const struct gg_effects *fx,
 /* What the shell knows and the core repeats in `welcome` and `broker`. Lent for
  * ever. */
 struct gg_core_about {
-    const char *program; /* "gangerd 0.1.0" */
-    const char *store;   /* "memory" */
+    const char *program;    /* "gangerd 0.1.0" */
+    const char *store;      /* "memory" */
+    const char *store_path; /* The data folder; "" in memory. */
     const char *client_endpoint;
     const char *agent_endpoint;
     uint64_t pid;
@@ -145,6 +167,11 @@ void gg_core_step(struct gg_core *core, const struct gg_event *ev,
 
 /* When the shell must send the next TICK; false if nothing waits for a time. */
 bool gg_core_next_wake(const struct gg_core *core, struct gg_mono *out_at);
+
+/* How the store is, for `ganger broker status`: fill in those fields of *out that are
+ * about the store. May be NULL. */
+typedef void gg_core_store_fn(void *ctx, struct gg_broker_info *out);
+void gg_core_set_store(struct gg_core *core, gg_core_store_fn *fn, void *ctx);
 
 /* The shell's own figures, shown among the statistics: called while answering. Append
  * STAT records to `out` and return how many. May be NULL. */

@@ -2,6 +2,7 @@
 
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "broker/core/lease.h"
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
@@ -82,8 +83,7 @@ static void count_end(struct gg_core *core, struct gg_job *job)
 static void settle_key(struct gg_core *core, struct gg_job *job)
 {
     if (job->state == GG_JOB_SUCCEEDED) {
-        gg_charge(core, job, -(int64_t)gg_blob_slice(job->payload).len);
-        gg_blob_unref(&job->payload);
+        gg_payload_drop(core, job);
         if (job->unique_until == GG_UNIQUE_EVICTED) {
             return;
         }
@@ -241,6 +241,7 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
     gg_registry_drop_key(core, job);
     gg_move(core, job, GG_JOB_EVICTED);
     gg_agent_unref(&job->agent);
+    gg_payload_drop(core, job);
     gg_job_release(job);
     gg_charge(core, job, (int64_t)sizeof *job - (int64_t)job->charged);
     job->due = remembered_until(core, job);

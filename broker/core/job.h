@@ -85,11 +85,16 @@ struct gg_job {
     bool started;         /* The agent reported the newest attempt as started. */
     bool cancelling;      /* RUNNING: told to stop; ends as CANCELLED. */
     bool at_most_once;
-    bool lost;             /* READY: its lease ended without an outcome. */
-    bool in_backoff;       /* SCHEDULED: waits to be tried again. */
-    bool answering;        /* In core->answering: waiters are still to be told. */
-    bool settled;          /* While a hello is dealt with: the agent has it in hand. */
-    bool kept_running;     /* Its record says RUNNING. */
+    bool lost;            /* READY: its lease ended without an outcome. */
+    bool in_backoff;      /* SCHEDULED: waits to be tried again. */
+    bool answering;       /* In core->answering: waiters are still to be told. */
+    bool settled;         /* While a hello is dealt with: the agent has it in hand. */
+    bool kept_running;    /* Its record says RUNNING. */
+    bool payload_apart;   /* The payload is a blob on disk; it may be here too. */
+    bool result_apart;    /* The same of the result. */
+    bool payload_loading; /* It is being read. */
+    bool result_loading;
+    bool unsent;           /* RUNNING: its agent is told once the payload is read. */
     bool recovered;        /* It waits since a restart: its agents are awaited. */
     uint16_t attempt;      /* Attempts begun. */
     uint16_t attempts_max; /* Attempt number after which it fails; a retry raises it. */
@@ -109,8 +114,9 @@ struct gg_job {
     uint64_t key_hash;
     uint64_t payload_digest; /* Stays when the payload is dropped. */
     uint64_t result_bytes;
-    size_t charged;      /* Bytes accounted for it. */
-    size_t dead_charged; /* Of them, those counted to the dead-letter list. */
+    uint64_t payload_bytes; /* Of a payload that is apart. */
+    size_t charged;         /* Bytes accounted for it. */
+    size_t dead_charged;    /* Of them, those counted to the dead-letter list. */
     struct gg_extra *extra;
 
     uint64_t run_timeout_ms;

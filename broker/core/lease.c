@@ -2,6 +2,7 @@
 
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "broker/core/ending.h"
 #include "broker/core/operate.h"
 #include "broker/core/persist.h"
@@ -132,6 +133,16 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         gg_persist(core, job); /* On disk before the assignment leaves. */
     }
     gg_watch_moment(core, fx, job, GG_MOMENT_ASSIGNED);
+    if (gg_payload_ready(core, fx, job)) {
+        say_assign(core, fx, job);
+    }
+}
+
+void gg_lease_send(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
+{
+    job->unsent = false;
+    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     say_assign(core, fx, job);
 }
 
@@ -298,6 +309,7 @@ struct gg_pool *gg_lease_release(struct gg_job *job)
     struct gg_agent *agent = job->agent;
     gg_list_remove(&job->lease);
     gg_list_remove(&job->line);
+    job->unsent = false;
     agent->busy--;
     if (!job->started) {
         job->queue->unstarted--;
@@ -323,7 +335,7 @@ void gg_lease_started(struct gg_core *core, struct gg_effects *fx, struct gg_job
 void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
                    const struct gg_job *job, enum gg_stop reason)
 {
-    if (job->agent == NULL || job->agent->peer == GG_PEER_NONE) {
+    if (job->agent == NULL || job->agent->peer == GG_PEER_NONE || job->unsent) {
         return;
     }
     struct gg_stop_info stop = {.id = job->id,
@@ -362,8 +374,26 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     gg_settles_check(core, fx);
 }
 
+void gg_lease_unreadable(struct gg_core *core, struct gg_effects *fx,
+                         struct gg_job *job, const char *why)
+{
+    struct gg_extra *extra = gg_job_extra(core, job);
+    if (extra != NULL) {
+        gg_job_text(core, job, &extra->error_text, gg_slice_text(why),
+                    GG_TEXT_BYTES_MAX);
+    }
+    struct gg_agent *agent = job->agent;
+    struct gg_pool *pool = gg_lease_release(job);
+    gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_STORE);
+    gg_dispatch_freed(core, fx, agent, pool);
+    gg_settles_check(core, fx);
+}
+
 void gg_lease_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
+    if (job->unsent) { /* It begins when the payload has been read. */
+        job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    }
     if (!gg_mono_reached(job->lease_until, core->now.mono)) {
         gg_job_arm(core, job); /* Renewed since the timer was set. */
         return;
@@ -481,7 +511,7 @@ static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
     if (job->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);
     }
-    gg_watch_job(core, fx, job, &(struct gg_entry){.kind = GG_MOMENT_ASSIGNED});
+    gg_watch_moment(core, fx, job, GG_MOMENT_ASSIGNED);
     if (before != NULL) {
         gg_dispatch_freed(core, fx, before, freed);
     }

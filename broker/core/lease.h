@@ -54,6 +54,13 @@ struct gg_pool *gg_lease_release(struct gg_job *job);
 void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    enum gg_lease_end why);
 
+/* The payload of an attempt has been read: send it, its lease begins now. */
+void gg_lease_send(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
+
+/* It cannot be read, nor will it ever be: the job fails. */
+void gg_lease_unreadable(struct gg_core *core, struct gg_effects *fx,
+                         struct gg_job *job, const char *why);
+
 /* The deadline of a RUNNING job's timer has come: lost, or renewed meanwhile. */
 void gg_lease_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 

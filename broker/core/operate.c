@@ -64,6 +64,10 @@ static void begin_cancelling(struct gg_core *core, struct gg_effects *fx,
         struct gg_entry entry = moment_with_text(GG_MOMENT_CANCEL, reason);
         gg_watch_job(core, fx, job, &entry);
     }
+    if (job->unsent) {
+        gg_lease_lost(core, fx, job, GG_LEASE_HANDED_BACK); /* Nobody has it. */
+        return;
+    }
     gg_lease_stop(core, fx, job, GG_STOP_CANCELLED);
 }
 
@@ -185,6 +189,8 @@ static void pause_queue(struct gg_core *core, struct gg_effects *fx,
         struct gg_job *job = GG_CONTAINER(it, struct gg_job, line);
         if (scope->cancel_running) {
             begin_cancelling(core, fx, job, scope->reason);
+        } else if (job->unsent) {
+            gg_lease_lost(core, fx, job, GG_LEASE_HANDED_BACK);
         } else if (!job->started) {
             gg_lease_stop(core, fx, job, GG_STOP_WITHDRAWN);
         }
@@ -434,8 +440,64 @@ void gg_sweeps_go_on(struct gg_core *core, struct gg_effects *fx)
     }
 }
 
+/* ---- backup ---- */
+
+void gg_on_backup(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                  uint64_t request, const struct gg_backup *backup)
+{
+    if (!core->bounds.durable) {
+        gg_refuse(core, fx, peer, request, GG_ERR_NOT_DURABLE,
+                  "this broker keeps jobs in memory only: there is nothing to copy");
+        return;
+    }
+    if (backup->path.len == 0 || backup->path.data[0] != '/') {
+        gg_refuse(core, fx, peer, request, GG_ERR_BAD_FIELD,
+                  "path: it must begin with '/'");
+        return;
+    }
+    if (core->backup.number != 0) {
+        gg_refuse(core, fx, peer, request, GG_ERR_BUSY, "another backup is being made");
+        return;
+    }
+    struct gg_effect *effect = gg_effect_begin(fx, GG_FX_BACKUP);
+    if (effect == NULL) {
+        gg_refuse(core, fx, peer, request, GG_ERR_NO_MEMORY, "out of memory");
+        return;
+    }
+    core->backup.peer = peer;
+    core->backup.request = request;
+    core->backup.number = GG_BACKUP_TOKEN | ++core->backup.last;
+    effect->token = core->backup.number;
+    gg_buf_append(&fx->arena, backup->path.data, backup->path.len);
+    gg_effect_end(fx, effect);
+    gg_note(fx, GG_FX_AUDIT,
+            "event=audit what=backup who=%s count=1 file=\"%s\" reason=\"%s\"",
+            who_of(core, peer)->text, quote(backup->path).text,
+            quote(backup->reason).text);
+}
+
+void gg_backup_answered(struct gg_core *core, struct gg_effects *fx,
+                        const struct gg_event *ev)
+{
+    struct gg_backup_asked asked = core->backup;
+    if (asked.number == 0 || asked.number != ev->token) {
+        return;
+    }
+    core->backup.number = 0;
+    if (asked.peer == GG_PEER_NONE) {
+        return;
+    }
+    if (ev->err != GG_OK) {
+        gg_refuse(core, fx, asked.peer, asked.request, ev->err, "%s", ev->text);
+        return;
+    }
+    struct gg_done done = {.count = 1};
+    gg_say(core, fx, asked.peer, asked.request, GG_CMD_DONE, &done, 0);
+}
+
 void gg_operate_close(struct gg_core *core, uint32_t peer)
 {
+    core->backup.peer = core->backup.peer == peer ? GG_PEER_NONE : core->backup.peer;
     GG_LIST_EACH(&core->settles, it)
     {
         struct gg_settle *settle = GG_CONTAINER(it, struct gg_settle, all);

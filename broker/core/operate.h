@@ -31,4 +31,13 @@ void gg_operate_close(struct gg_core *core, uint32_t peer);
 
 void gg_operate_fini(struct gg_core *core);
 
+/* Tokens from here up are backups', those below of loads. */
+#define GG_BACKUP_TOKEN (UINT64_C(1) << 63)
+
+/* Copy everything that is kept into a file; and what came of it. */
+void gg_on_backup(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                  uint64_t request, const struct gg_backup *backup);
+void gg_backup_answered(struct gg_core *core, struct gg_effects *fx,
+                        const struct gg_event *ev);
+
 #endif

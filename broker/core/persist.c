@@ -1,6 +1,7 @@
 #include "broker/core/persist.h"
 
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "common/assert.h"
 
 enum {
@@ -263,11 +264,14 @@ static void describe_times(const struct gg_core *core, const struct gg_job *job,
 static void describe(const struct gg_core *core, const struct gg_job *job,
                      struct gg_keep_job *out)
 {
+    bool payload_here = !job->payload_apart;
+    bool result_here = !job->result_apart;
     *out = (struct gg_keep_job){
         .state = job->state,
         .queue = gg_name_slice(&job->queue->name),
         .number = job->number,
-        .payload = gg_blob_slice(job->payload),
+        .payload = gg_blob_slice(payload_here ? job->payload : NULL),
+        .payload_apart = payload_here ? 0 : job->payload_bytes,
         .payload_digest = job->payload_digest,
         .key = gg_blob_slice(job->key),
         .key_held = job->key_held,
@@ -292,8 +296,9 @@ static void describe(const struct gg_core *core, const struct gg_job *job,
         .error = job->error,
         .exit_status = (uint64_t)(job->exit_status + 1),
         .signal = job->signal,
-        .result = gg_blob_slice(job->result),
+        .result = gg_blob_slice(result_here ? job->result : NULL),
         .result_bytes = job->result_bytes,
+        .result_apart = job->result_apart,
     };
     if (!job->queue->realm->is_default) {
         out->realm = gg_name_slice(&job->queue->realm->name);
@@ -322,6 +327,7 @@ static void describe_remembered(const struct gg_core *core, const struct gg_job 
 static void write_job(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     struct gg_keep_job record;
+    gg_apart_write(core, fx, job);
     if (job->state == GG_JOB_EVICTED) {
         describe_remembered(core, job, &record);
     } else {
@@ -334,6 +340,7 @@ static void write_job(struct gg_core *core, struct gg_effects *fx, struct gg_job
     }
     job->kept_running = job->state == GG_JOB_RUNNING;
     write_record(fx, GG_KEEP_JOB, &job->id, job->seq, &record);
+    gg_apart_settle(core, job);
 }
 
 static void write_jobs(struct gg_core *core, struct gg_effects *fx)
@@ -364,6 +371,7 @@ void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
     }
     write_jobs(core, fx);
     job->seq = ++core->record_number;
+    gg_apart_erase(core, fx, job);
     write_erasure(fx, GG_KEEP_JOB, &job->id, job->seq);
 }
 

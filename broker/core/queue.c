@@ -61,6 +61,16 @@ static struct gg_realm *get_realm(struct gg_core *core, struct gg_slice name)
     return realm;
 }
 
+static bool is_volatile(const struct gg_core *core, struct gg_slice name)
+{
+    for (uint8_t i = 0; i < core->bounds.volatile_count; i++) {
+        if (gg_pattern_match(gg_name_slice(&core->bounds.volatile_queues[i]), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
                                   struct gg_slice name)
 {
@@ -70,6 +80,7 @@ static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
     }
     queue->realm = realm;
     queue->hash = hash_name(core, realm, name);
+    queue->by_default_none = is_volatile(core, name);
     gg_name_set(&queue->name, name);
     for (int i = 0; i < GG_PRIORITIES; i++) {
         gg_list_init(&queue->lines[i]);

@@ -210,6 +210,9 @@ static void restore_numbers(struct gg_job *job, const struct gg_keep_job *from)
     job->signal = (uint8_t)from->signal;
     job->payload_digest = from->payload_digest;
     job->result_bytes = from->result_bytes;
+    job->payload_apart = from->payload_apart != 0;
+    job->payload_bytes = from->payload_apart;
+    job->result_apart = from->result_apart != 0;
     job->run_at = (struct gg_wall){(int64_t)from->run_at};
     job->submitted_at = (struct gg_wall){(int64_t)from->submitted_at};
     job->started_at = (struct gg_wall){(int64_t)from->started_at};
@@ -375,20 +378,24 @@ static int by_order(const void *a, const void *b)
 
 /* Two records can say that they hold one key, when the one's key became free without a
  * record: the job accepted last holds it. */
-static void hold_key(struct gg_core *core, struct gg_job *job)
+static bool hold_key(struct gg_core *core, struct gg_job *job)
 {
     if (job->key == NULL) {
-        return;
+        return true;
     }
     struct gg_job *other = gg_registry_by_key(core, job->queue,
                                               gg_blob_slice(job->key));
     if (other != NULL && other->number > job->number) {
-        return;
+        return true;
     }
     if (other != NULL) {
         gg_registry_drop_key(core, other);
     }
+    if (gg_map_reserve(&core->by_key) != GG_OK) {
+        return false;
+    }
     gg_registry_hold_key(core, job);
+    return true;
 }
 
 static struct gg_wall wall_of(const struct gg_core *core, struct gg_mono at)
@@ -424,8 +431,8 @@ static bool settle(struct gg_core *core, const struct found *found)
         job->expires = gg_clock_back(core, (uint64_t)job->expires.ms);
     }
     gg_restore_state(core, job, (enum gg_job_state)found->state);
-    if (found->key_held) {
-        hold_key(core, job);
+    if (found->key_held && !hold_key(core, job)) {
+        return false;
     }
     if (job->state == GG_JOB_SCHEDULED) {
         job->until_at = job->run_at.ms != 0 ? job->run_at : wall_of(core, job->due);
@@ -433,6 +440,8 @@ static bool settle(struct gg_core *core, const struct found *found)
     } else if (job->state == GG_JOB_READY) {
         job->recovered = true;
         gg_queue_push(core, job, false);
+        int64_t age_ms = core->now.wall.ms - job->submitted_at.ms;
+        job->ready_since.ms -= age_ms > 0 ? age_ms : 0;
     } else if (job->state == GG_JOB_RUNNING) {
         gg_lease_restore(core, job);
     } else {

@@ -181,6 +181,7 @@ struct gg_sweep {
 };
 
 struct gg_recovery; /* recover.c */
+struct gg_asked;    /* apart.c */
 
 struct gg_core {
     struct gg_bounds bounds;
@@ -212,6 +213,10 @@ struct gg_core {
     uint64_t jobs; /* Known, evicted ones included. */
     uint64_t count[GG_JOB_STATE_COUNT];
     uint64_t memory_bytes;
+    uint64_t apart_bytes;  /* Payloads in memory that are on disk too. */
+    struct gg_asked *asks; /* apart.c */
+    uint32_t ask_count;
+    uint32_t ask_room;
     struct gg_link dead; /* FAILED jobs, oldest first; struct gg_job.line */
     uint64_t dead_bytes;
     bool starved; /* Dispatch has stopped for want of memory. */
@@ -242,6 +247,15 @@ struct gg_core {
     uint64_t stat[32]; /* enum gg_stat_id */
     gg_core_stats_fn *stats_fn;
     void *stats_ctx;
+    gg_core_store_fn *store_fn;
+    void *store_ctx;
+    enum gg_core_space space;
+    struct gg_backup_asked {
+        uint32_t peer; /* GG_PEER_NONE: he has gone. */
+        uint64_t request;
+        uint64_t number; /* Of the backup under way; 0: none is. */
+        uint64_t last;
+    } backup;
 };
 
 /* The core's own counters: X(symbol, name, meaning). */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "broker/core/lease.h"
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
@@ -97,9 +98,25 @@ static void check_fields(const struct gg_core *core, const struct gg_submit *sub
     }
 }
 
-static uint64_t cost_of(const struct gg_submit *submit)
+/* What the submission says, else its queue, else the broker. */
+static bool wants_fsync(const struct gg_core *core, const struct gg_queue *queue,
+                        const struct gg_submit *submit)
 {
-    return sizeof(struct gg_job) + submit->payload.len + submit->key.len;
+    if (!core->bounds.durable || submit->durability == GG_DURABILITY_NONE) {
+        return false;
+    }
+    return submit->durability == GG_DURABILITY_FSYNC || !queue->by_default_none;
+}
+
+/* What it will hold in memory. A payload that is on disk too stays there only while
+ * there is room for such ones. */
+static uint64_t cost_of(const struct gg_core *core, const struct gg_queue *queue,
+                        const struct gg_submit *submit)
+{
+    bool apart = gg_is_large(submit->payload.len) && wants_fsync(core, queue, submit) &&
+                 core->apart_bytes + submit->payload.len >
+                     core->bounds.payload_memory_bytes_max;
+    return sizeof(struct gg_job) + (apart ? 0 : submit->payload.len) + submit->key.len;
 }
 
 /* Jobs that wait in the queue, those of a submission under way included, which have no
@@ -113,11 +130,30 @@ static uint64_t waiting_in(const struct gg_queue *queue)
     return waiting;
 }
 
+/* Can the store take a durable job? What runs can end all the same: room for that is
+ * held in reserve. */
+static void check_space(const struct gg_core *core, const struct gg_queue *queue,
+                        const struct gg_submit *submit, struct verdict *verdict)
+{
+    if (core->space == GG_CORE_SPACE_OK || !wants_fsync(core, queue, submit)) {
+        return;
+    }
+    if (core->space == GG_CORE_SPACE_LOW) {
+        refuse(verdict, GG_ERR_STORE_FULL,
+               "the disk of %s is full: no durable job is taken until there is room",
+               core->about.store_path);
+    } else {
+        refuse(verdict, GG_ERR_BUSY,
+               "the disk of %s does not keep up: more waits to be written than may",
+               core->about.store_path);
+    }
+}
+
 static void check_limits(const struct gg_core *core, const struct gg_queue *queue,
                          const struct gg_submit *submit, struct verdict *verdict)
 {
     const struct gg_bounds *bounds = &core->bounds;
-    uint64_t cost = cost_of(submit);
+    uint64_t cost = cost_of(core, queue, submit);
     uint64_t waiting = waiting_in(queue);
     if (core->jobs >= bounds->jobs_max) {
         refuse(verdict, GG_ERR_BUSY, "%llu jobs are known, as many as may be",
@@ -208,16 +244,6 @@ static void set_times(const struct gg_core *core, struct gg_job *job,
         job->due = gg_mono_add(core->now.mono, submit->delay_ms);
         job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)submit->delay_ms};
     }
-}
-
-/* What the submission says, else its queue, else the broker. */
-static bool wants_fsync(const struct gg_core *core, const struct gg_queue *queue,
-                        const struct gg_submit *submit)
-{
-    if (!core->bounds.durable || submit->durability == GG_DURABILITY_NONE) {
-        return false;
-    }
-    return submit->durability == GG_DURABILITY_FSYNC || !queue->by_default_none;
 }
 
 static void set_options(const struct gg_core *core, struct gg_job *job,
@@ -326,6 +352,9 @@ static void take(struct gg_core *core, uint32_t peer, const struct gg_submit *su
     }
     if (verdict->err == GG_OK) {
         check_limits(core, queue, submit, verdict);
+    }
+    if (verdict->err == GG_OK) {
+        check_space(core, queue, submit, verdict);
     }
     if (verdict->err == GG_OK) {
         create(core, queue, submit, verdict);

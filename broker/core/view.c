@@ -490,6 +490,12 @@ void gg_view_broker(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         .curve = about->curve,
         .now_at = (uint64_t)core->now.wall.ms,
     };
+    if (core->now.wall.ms < core->mark_at.ms) {
+        info.clock_behind_ms = (uint64_t)(core->mark_at.ms - core->now.wall.ms);
+    }
+    if (core->store_fn != NULL) {
+        core->store_fn(core->store_ctx, &info);
+    }
     gg_say(core, fx, peer, request, GG_CMD_BROKER, &info, 0);
     gg_buf_fini(&figures.out);
 }

@@ -162,24 +162,6 @@ static void carry_out_reset(struct gg_shell *shell, struct gg_peer *peer,
     forget(shell, peer);
 }
 
-static void carry_out_record(struct gg_shell *shell, const struct gg_effect *effect)
-{
-    enum gg_err err = GG_OK;
-    struct gg_store_key key = gg_store_key_of((enum gg_store_kind)effect->kind,
-                                              &effect->id);
-    if (effect->type == GG_FX_PERSIST) {
-        err = gg_store_put(shell->store, effect->after, &key,
-                           gg_effect_bytes(&shell->fx, effect));
-    } else {
-        err = gg_store_del(shell->store, effect->after, &key);
-    }
-    if (err != GG_OK) {
-        shell->failed = err;
-    }
-    shell->uncommitted = true;
-    gg_metrics_add(&shell->metrics, GG_METRIC_STORE_RECORDS, 1);
-}
-
 static void carry_out(struct gg_shell *shell, const struct gg_effect *effect)
 {
     struct gg_peer *peer = NULL;
@@ -199,7 +181,13 @@ static void carry_out(struct gg_shell *shell, const struct gg_effect *effect)
         return;
     case GG_FX_PERSIST:
     case GG_FX_ERASE:
-        carry_out_record(shell, effect);
+    case GG_FX_PERSIST_BLOB:
+    case GG_FX_ERASE_BLOB:
+    case GG_FX_LOAD:
+        gg_shell_record(shell, effect);
+        return;
+    case GG_FX_BACKUP:
+        gg_shell_backup(shell, effect);
         return;
     case GG_FX_LOG:
     case GG_FX_AUDIT:

@@ -214,6 +214,7 @@ static void pass(struct gg_shell *shell, bool signals)
     gg_shell_drain(shell, GG_ENDPOINT_AGENT, BUDGET);
     gg_shell_drain(shell, GG_ENDPOINT_CLIENT, BUDGET);
     tick(shell);
+    gg_shell_ask_store(shell);
     close_left(shell);
     close_doomed(shell);
     if (gg_mono_reached(shell->housekeeping_at, shell->now.mono)) {
@@ -259,8 +260,11 @@ enum gg_err gg_shell_run(struct gg_shell *shell)
         close_in_order(shell);
     }
     if (shell->failed != GG_OK) {
+        char text[GG_STORE_TEXT_BYTES] = "";
+        gg_store_error(shell->store, text);
         gg_log(GG_LOG_ERROR, "failed", "error=%s what=\"%s\"",
-               gg_err_name(shell->failed), gg_err_text(shell->failed));
+               gg_err_name(shell->failed),
+               text[0] != '\0' ? text : gg_err_text(shell->failed));
     }
     return shell->failed;
 }

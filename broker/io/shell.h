@@ -35,6 +35,8 @@ struct gg_shell_config {
     const char *client_said; /* What welcome says instead of what was bound, or NULL. */
     const char *agent_said;
 
+    const char *data; /* The data folder; NULL: jobs are kept in memory. */
+
     const char *server_key_file; /* NULL: no keys. */
     const char *keys_file;       /* Who may connect; needed with a server key. */
 
@@ -59,6 +61,9 @@ GG_MUST_USE enum gg_err gg_shell_open(const struct gg_shell_config *config,
                                       struct gg_store **store_p,
                                       struct gg_shell **out_shell,
                                       struct gg_shell_fault *out_fault);
+
+/* The epoch under which it serves. */
+uint64_t gg_shell_epoch(const struct gg_shell *shell);
 
 /* Where it listens, as text; lent. */
 const char *gg_shell_client_address(const struct gg_shell *shell);

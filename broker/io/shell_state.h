@@ -53,6 +53,9 @@ struct gg_shell {
     struct gg_spin spin;
     uint32_t looks; /* In a row that took the place of a full wait. */
     bool uncommitted;
+    enum gg_store_space space; /* As the core was told. */
+    uint64_t backup_token;     /* Of a backup still to be begun; 0: none. */
+    char backup_path[4097];
     bool closing;
     enum gg_err failed; /* The store is gone, or memory: end. */
 };
@@ -87,6 +90,14 @@ void gg_shell_refuse(struct gg_shell *shell, struct gg_peer *peer,
 void gg_shell_hello(struct gg_shell *shell, const struct gg_route *route, int fd,
                     const struct gg_header *header, const struct gg_command *command,
                     const char *user, const char *key);
+
+/* disk.c: the store. */
+GG_MUST_USE enum gg_err gg_shell_recover(struct gg_shell *shell,
+                                         struct gg_shell_fault *out_fault);
+void gg_shell_record(struct gg_shell *shell, const struct gg_effect *effect);
+void gg_shell_backup(struct gg_shell *shell, const struct gg_effect *effect);
+void gg_shell_ask_store(struct gg_shell *shell);
+void gg_shell_store_status(void *ctx, struct gg_broker_info *out);
 
 /* watch.c: what comes from beside the peers. */
 void gg_shell_monitors(struct gg_shell *shell);

@@ -251,6 +251,7 @@ static void describe(struct gg_shell *shell)
     shell->about = (struct gg_core_about){
         .program = config->program,
         .store = shell->store == NULL ? "" : shell->store->ops->name,
+        .store_path = config->data == NULL ? "" : config->data,
         .pid = (uint64_t)getpid(),
         .frame_bytes_max = largest + FRAME_OVERHEAD_BYTES,
         .curve = config->server_key_file != NULL,
@@ -279,69 +280,8 @@ static enum gg_err start_core(struct gg_shell *shell)
         return GG_ERR_NO_MEMORY;
     }
     gg_core_set_stats(shell->core, write_stats, shell);
+    gg_core_set_store(shell->core, gg_shell_store_status, shell);
     return GG_OK;
-}
-
-/* ---- what the store remembers ---- */
-
-/* The core cannot see the store: what it calls kinds are the same numbers. */
-_Static_assert((int)GG_KEEP_META == (int)GG_STORE_META, "kinds");
-_Static_assert((int)GG_KEEP_JOB == (int)GG_STORE_JOB, "kinds");
-_Static_assert((int)GG_KEEP_QUEUE == (int)GG_STORE_QUEUE, "kinds");
-_Static_assert((int)GG_KEEP_AGENT == (int)GG_STORE_AGENT, "kinds");
-
-struct reading {
-    struct gg_shell *shell;
-    struct gg_shell_fault *fault;
-};
-
-static enum gg_err restore_one(void *ctx, const struct gg_store_key *key,
-                               struct gg_slice value)
-{
-    struct reading *reading = ctx;
-    const char *what = NULL;
-    enum gg_err err = gg_core_restore(
-        reading->shell->core, (enum gg_keep_kind)key->kind, &key->id, value, &what);
-    if (err != GG_OK) {
-        char id[GG_ID_TEXT_BYTES];
-        gg_id_format(&key->id, id);
-        (void)snprintf(reading->fault->text, sizeof reading->fault->text,
-                       "record %s %s: %s", gg_store_kind_name(key->kind), id, what);
-    }
-    return err;
-}
-
-/* Read all records, and make the raised epoch durable before anyone is served. */
-static enum gg_err recover(struct gg_shell *shell, struct gg_shell_fault *out_fault)
-{
-    static const enum gg_store_kind kinds[] = {GG_STORE_META, GG_STORE_QUEUE,
-                                               GG_STORE_AGENT, GG_STORE_JOB};
-    struct reading reading = {.shell = shell, .fault = out_fault};
-    enum gg_err err = GG_OK;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && err == GG_OK; i++) {
-        err = gg_store_scan(shell->store, kinds[i], restore_one, &reading);
-    }
-    if (err != GG_OK) {
-        if (out_fault->text[0] == '\0') {
-            gg_store_error(shell->store, out_fault->text);
-        }
-        return err;
-    }
-    shell->now = gg_now();
-    err = gg_core_restored(shell->core, shell->now, gg_store_number(shell->store),
-                           &shell->fx);
-    if (err != GG_OK) {
-        return fault(out_fault, err, "no memory for what the store holds");
-    }
-    gg_shell_carry_out(shell);
-    err = shell->failed == GG_OK ? gg_store_sync(shell->store) : shell->failed;
-    if (err != GG_OK) {
-        gg_store_error(shell->store, out_fault->text);
-        return err;
-    }
-    shell->uncommitted = false;
-    shell->epoch = gg_core_epoch(shell->core);
-    return gg_store_durable(shell->store, &shell->outbox.durable);
 }
 
 /* ---- up ---- */
@@ -412,7 +352,7 @@ enum gg_err gg_shell_open(const struct gg_shell_config *config,
         }
     }
     if (err == GG_OK) {
-        err = recover(shell, out_fault);
+        err = gg_shell_recover(shell, out_fault);
     }
     if (err != GG_OK) {
         shell->store = NULL;
@@ -422,6 +362,11 @@ enum gg_err gg_shell_open(const struct gg_shell_config *config,
     *store_p = NULL;
     *out_shell = shell;
     return GG_OK;
+}
+
+uint64_t gg_shell_epoch(const struct gg_shell *shell)
+{
+    return shell->epoch;
 }
 
 const char *gg_shell_client_address(const struct gg_shell *shell)

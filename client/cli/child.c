@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/cli/say.h"
+
 enum { EXIT_NOT_THERE = 127 };
 
 /* The program `name` in the folder of this one, if it is there; else the name alone. */
@@ -53,6 +55,24 @@ pid_t gg_child_start(char *const argv[], int stderr_fd)
     }
     (void)execvp(path, argv);
     _exit(EXIT_NOT_THERE);
+}
+
+int gg_child_run(char *const argv[])
+{
+    int status = 0;
+    (void)fflush(stdout);
+    pid_t pid = gg_child_start(argv, -1);
+    if (pid < 0) {
+        gg_say("cannot start %s: %s", argv[0], strerror(errno));
+        return GG_EXIT_FAULT;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) == EXIT_NOT_THERE) {
+        gg_say("%s cannot be run, or was stopped", argv[0]);
+        return GG_EXIT_FAULT;
+    }
+    return WEXITSTATUS(status);
 }
 
 void gg_child_stop(pid_t *pid_p, int grace_ms)

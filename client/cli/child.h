@@ -11,6 +11,10 @@
  * cannot be executed ends with 127. */
 pid_t gg_child_start(char *const argv[], int stderr_fd);
 
+/* Run it as it would run alone, and wait. Returns its exit status; GG_EXIT_FAULT when
+ * it cannot be run, which has been said. */
+int gg_child_run(char *const argv[]);
+
 /* TERM, and KILL for what is still there after `grace_ms`; then reap it. *pid_p becomes
  * 0. Nothing for 0. */
 void gg_child_stop(pid_t *pid_p, int grace_ms);

@@ -72,8 +72,8 @@ gg_command_fn gg_queue_list, gg_queue_show, gg_queue_pause, gg_queue_resume,
 gg_command_fn gg_worker_list, gg_worker_show, gg_worker_tree;
 gg_command_fn gg_events_follow;
 gg_command_fn gg_stats_show;
-gg_command_fn gg_broker_show;
-gg_command_fn gg_doctor_run;
+gg_command_fn gg_broker_show, gg_broker_backup, gg_broker_restore;
+gg_command_fn gg_doctor_run, gg_doctor_folder;
 gg_command_fn gg_key_new, gg_key_list, gg_key_allow, gg_key_revoke;
 gg_command_fn gg_bench_run;
 gg_command_fn gg_dev_run;

@@ -117,6 +117,22 @@ static void check_limits(struct visit *visit, const ganger_broker *broker)
     }
 }
 
+static void check_store(struct visit *visit, const ganger_broker *broker)
+{
+    find(visit, "store", FINE, "", "%s; accepted jobs survive %s", broker->store,
+         broker->durability == 2 ? "a power cut" : "everything but the broker's end");
+    if (broker->store_path[0] == '\0') {
+        return;
+    }
+    find(visit, "disk", broker->space == 0 ? FINE : WARN,
+         broker->space == 0 ? "" : "make room on the disk of the data folder", "%s: %s",
+         broker->store_path, gg_space_text(broker->space));
+    if (broker->clock_behind_ms > 0) {
+        find(visit, "clock", WARN, "set the broker's clock by NTP",
+             "the broker's is behind one it knew before: jobs with a date wait");
+    }
+}
+
 /* The part behind "gangerd " and before anything else. */
 static bool same_version(const char *program)
 {
@@ -143,8 +159,7 @@ static void check_broker(struct visit *visit)
     find(visit, "version", same_version(broker.program) ? FINE : WARN,
          same_version(broker.program) ? "" : "install the same version on both sides",
          "this program is " GG_VERSION ", the broker %s", broker.program);
-    find(visit, "store", FINE, "", "%s; accepted jobs survive %s", broker.store,
-         broker.durability == 2 ? "a power cut" : "everything but the broker's end");
+    check_store(visit, &broker);
     check_clock(visit, broker.now_at, here_at);
     check_limits(visit, &broker);
 }
@@ -227,6 +242,9 @@ static void tell_unreached(struct visit *visit, int status)
 
 int gg_doctor_run(struct gg_call *call)
 {
+    if (call->arg_count > 0) {
+        return gg_doctor_folder(call);
+    }
     static const struct gg_column columns[] = {
         {NULL, GG_COLUMN_STATE}, {NULL, 0}, {NULL, GG_COLUMN_WRAP}};
     struct visit visit = {.call = call, .list = {.format = call->options.format}};

@@ -342,6 +342,22 @@ json_t *gg_json_broker(const ganger_broker *broker)
     set(object, "now", gg_json_time(broker->now_at));
     set(object, "durability", durability_of(broker->durability));
     set(object, "curve", json_boolean(broker->curve));
+    if (broker->store_path[0] != '\0') {
+        set(object, "data", gg_json_text(broker->store_path));
+        set(object, "committed_at", gg_json_time(broker->committed_at));
+        set(object, "commits", number(broker->commits));
+        set(object, "commit_p50_us", number(broker->commit_p50_us));
+        set(object, "commit_p99_us", number(broker->commit_p99_us));
+        set(object, "disk_bytes", number(broker->disk_bytes));
+        set(object, "free_bytes", number(broker->free_bytes));
+        set(object, "records", number(broker->records));
+        set(object, "record_bytes", number(broker->record_bytes));
+        set(object, "blobs", number(broker->blobs));
+        set(object, "blob_bytes", number(broker->blob_bytes));
+        set(object, "waiting_bytes", number(broker->waiting_bytes));
+        set(object, "space", gg_json_text(gg_space_name(broker->space)));
+        set(object, "clock_behind_ms", number(broker->clock_behind_ms));
+    }
     for (size_t i = 0; i < broker->limit_count; i++) {
         (void)json_array_append_new(limits, gg_json_stat(&broker->limits[i]));
     }

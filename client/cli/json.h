@@ -33,6 +33,10 @@ json_t *gg_json_finding(const char *check, const char *level, const char *text,
 json_t *gg_json_error(ganger_err err);
 json_t *gg_json_broker(const ganger_broker *broker);
 
+/* Whether the broker's store takes new work: a word, and a sentence (broker.c). */
+const char *gg_space_name(int space);
+const char *gg_space_text(int space);
+
 /* A measured value; below 0: not known. */
 struct gg_json_measure {
     const char *name;

@@ -1,4 +1,4 @@
-/* stats.c - `ganger stats` and `ganger broker status`. */
+/* stats.c - `ganger stats`, and the table of figures. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/json.h"
 #include "client/cli/say.h"
-#include "client/cli/table.h"
+#include "client/cli/stats.h"
 
 struct showing {
     enum gg_format format;
@@ -17,7 +17,7 @@ struct showing {
     char last[80]; /* Of prom: the metric whose head was written. */
 };
 
-static struct gg_table *stat_table(void)
+struct gg_table *gg_stat_table(void)
 {
     static const struct gg_column columns[] = {
         {"NAME", 0},
@@ -29,7 +29,7 @@ static struct gg_table *stat_table(void)
     return gg_table_new(columns, sizeof columns / sizeof columns[0], true);
 }
 
-static void stat_row(struct gg_table *table, const ganger_stat *stat)
+void gg_stat_row(struct gg_table *table, const ganger_stat *stat)
 {
     struct gg_row *row = gg_table_row(table, NULL);
     gg_row_text(table, row, 0, stat->name);
@@ -97,7 +97,7 @@ static bool on_stat(void *ctx, const ganger_stat *stat)
 {
     struct showing *showing = ctx;
     if (showing->table != NULL) {
-        stat_row(showing->table, stat);
+        gg_stat_row(showing->table, stat);
     } else if (showing->format == GG_FORMAT_PROM) {
         print_prom(showing, stat);
     } else {
@@ -115,7 +115,7 @@ int gg_stats_show(struct gg_call *call)
         return status;
     }
     if (!gg_json_wanted(format) && format != GG_FORMAT_PROM) {
-        showing.table = stat_table();
+        showing.table = gg_stat_table();
     }
     ganger_err err = ganger_stats(call->broker, gg_answer_ms(call), on_stat, &showing);
     gg_table_finish(&showing.table);
@@ -123,50 +123,5 @@ int gg_stats_show(struct gg_call *call)
         return gg_failed(call, err, "cannot read the statistics");
     }
     gg_json_list_end(&showing.list);
-    return GG_EXIT_DONE;
-}
-
-static void print_broker(const ganger_broker *broker)
-{
-    static const struct gg_column columns[] = {{NULL, 0}, {NULL, 0}};
-    struct gg_table *table = gg_table_new(columns, 2, false);
-    gg_table_pair(table, "program", "%s", broker->program);
-    gg_table_pair(table, "state", "%s", broker->state);
-    gg_table_pair(table, "pid", "%" PRIu64, broker->pid);
-    gg_table_pair(table, "epoch", "%" PRIu64, broker->epoch);
-    gg_table_pair_time(table, "serving since", broker->started_at);
-    gg_table_pair(table, "store", "%s, best durability %s", broker->store,
-                  broker->durability == 2 ? "fsync" : "none");
-    gg_table_pair(table, "clients", "%s", broker->client_endpoint);
-    gg_table_pair(table, "agents", "%s", broker->agent_endpoint);
-    gg_table_pair(table, "keys", "%s",
-                  broker->curve ? "required" : "not required (loopback)");
-    gg_table_finish(&table);
-    if (broker->limit_count > 0) {
-        (void)putchar('\n');
-        table = stat_table();
-        for (size_t i = 0; i < broker->limit_count; i++) {
-            stat_row(table, &broker->limits[i]);
-        }
-        gg_table_finish(&table);
-    }
-}
-
-int gg_broker_show(struct gg_call *call)
-{
-    ganger_broker broker;
-    int status = gg_connect(call);
-    if (status != GG_EXIT_DONE) {
-        return status;
-    }
-    ganger_err err = ganger_broker_status(call->broker, gg_answer_ms(call), &broker);
-    if (err != GANGER_OK) {
-        return gg_failed(call, err, "cannot look at the broker");
-    }
-    if (gg_json_wanted(call->options.format)) {
-        gg_json_print(gg_json_broker(&broker), call->options.format == GG_FORMAT_JSONL);
-    } else {
-        print_broker(&broker);
-    }
     return GG_EXIT_DONE;
 }

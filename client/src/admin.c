@@ -310,3 +310,24 @@ ganger_err ganger_purge(ganger *handle, const ganger_scope *scope, int timeout_m
 {
     return touch(handle, GG_CMD_PURGE, scope, timeout_ms, out);
 }
+
+ganger_err ganger_broker_backup(ganger *handle, const char *path, const char *reason,
+                                int timeout_ms)
+{
+    struct gg_backup record;
+    if (!gg_handle_enter(handle)) {
+        return GANGER_USAGE;
+    }
+    if (path == NULL || path[0] != '/' || strlen(path) > 4096) {
+        return gg_handle_fail(handle, GG_ERR_USAGE,
+                              "the path of a backup begins with '/'");
+    }
+    gg_record_default(GG_RECORD_BACKUP, &record);
+    record.path = gg_slice_text(path);
+    ganger_err err = gg_ask_reason(handle, reason, &record.reason);
+    if (err != GANGER_OK) {
+        return err;
+    }
+    struct gg_call call = {.handle = handle, .take = take_done, .out = NULL};
+    return gg_call_run(&call, GG_CMD_BACKUP, &record, timeout_ms);
+}

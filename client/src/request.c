@@ -133,6 +133,7 @@ static const struct {
     {GG_CMD_GET_STATS, GG_CMD_STATS, GG_FIT_LAST},
     {GG_CMD_GET_BROKER, GG_CMD_BROKER, GG_FIT_LAST},
     {GG_CMD_SUBSCRIBE, GG_CMD_EVENT, GG_FIT_MORE},
+    {GG_CMD_BACKUP, GG_CMD_DONE, GG_FIT_LAST},
 };
 
 enum gg_fit gg_request_fit(const struct gg_request *request,

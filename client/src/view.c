@@ -294,6 +294,20 @@ void gg_view_broker(const struct gg_view *view, const struct gg_broker_info *bro
         .now_at = (int64_t)broker->now_at,
         .durability = (int)broker->durability,
         .curve = broker->curve,
+        .store_path = text_of(view, broker->store_path),
+        .committed_at = (int64_t)broker->committed_at,
+        .commits = broker->commits,
+        .commit_p50_us = broker->commit_p50_us,
+        .commit_p99_us = broker->commit_p99_us,
+        .disk_bytes = broker->disk_bytes,
+        .free_bytes = broker->free_bytes,
+        .records = broker->records,
+        .record_bytes = broker->record_bytes,
+        .blobs = broker->blobs,
+        .blob_bytes = broker->blob_bytes,
+        .waiting_bytes = broker->waiting_bytes,
+        .space = (int)broker->space,
+        .clock_behind_ms = broker->clock_behind_ms,
     };
     struct gg_list list = broker->limits;
     ganger_stat *limits = array_of(view, list.count, sizeof *limits);

@@ -13,7 +13,9 @@ enum { HOUR_MS = 3600000, STATE_REQUEST = 987654 };
 
 static void keep(struct stage *stage, const struct gg_effect *effect)
 {
-    if (effect->type != GG_FX_PERSIST && effect->type != GG_FX_ERASE) {
+    bool blob = effect->type == GG_FX_PERSIST_BLOB || effect->type == GG_FX_ERASE_BLOB;
+    bool record = effect->type == GG_FX_PERSIST || effect->type == GG_FX_ERASE;
+    if (!record && !blob) {
         return;
     }
     assert_true(effect->after >= stage_written(stage)); /* As the store demands. */
@@ -24,10 +26,14 @@ static void keep(struct stage *stage, const struct gg_effect *effect)
     }
     struct kept *kept = &stage->kept[stage->kept_count++];
     *kept = (struct kept){.number = effect->after,
-                          .kind = effect->kind,
-                          .erased = effect->type == GG_FX_ERASE,
+                          .kind = blob ? KEPT_BLOB : effect->kind,
+                          .part = effect->part,
+                          .erased = effect->type == GG_FX_ERASE ||
+                                    effect->type == GG_FX_ERASE_BLOB,
                           .id = effect->id};
-    if (!kept->erased) {
+    if (blob && !kept->erased) {
+        kept->bytes = gg_blob_ref(effect->attachment);
+    } else if (!kept->erased) {
         kept->bytes = gg_blob_new(gg_effect_bytes(&stage->fx, effect));
         assert_non_null(kept->bytes);
     }
@@ -54,6 +60,8 @@ static int by_key(const void *a, const void *b)
     const struct kept *right = b;
     int order = (int)left->kind - (int)right->kind;
     order = order != 0 ? order : memcmp(left->id.bytes, right->id.bytes, GG_ID_BYTES);
+    order = order != 0 ? order
+                       : (left->part > right->part) - (left->part < right->part);
     return order != 0 ? order
                       : (left->number > right->number) - (left->number < right->number);
 }
@@ -73,6 +81,7 @@ static void compact(struct stage *stage, uint64_t durable)
     stage->kept_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         bool last = i + 1 == count || stage->kept[i].kind != stage->kept[i + 1].kind ||
+                    stage->kept[i].part != stage->kept[i + 1].part ||
                     !gg_id_equal(&stage->kept[i].id, &stage->kept[i + 1].id);
         if (last && !stage->kept[i].erased) {
             stage->kept[stage->kept_count++] = stage->kept[i];
@@ -200,6 +209,40 @@ static void pass(struct stage *stage, int64_t ms)
 {
     stage->now.mono.ms += ms;
     stage->now.wall.ms += ms;
+}
+
+static struct gg_blob *find_blob(const struct stage *stage, const struct gg_effect *of)
+{
+    struct gg_blob *found = NULL;
+    for (uint32_t i = 0; i < stage->kept_count; i++) {
+        const struct kept *kept = &stage->kept[i];
+        if (kept->kind == KEPT_BLOB && kept->part == of->part &&
+            gg_id_equal(&kept->id, &of->id)) {
+            found = kept->erased ? NULL : kept->bytes;
+        }
+    }
+    return found;
+}
+
+uint32_t stage_load(struct stage *stage)
+{
+    struct gg_effect loads[16];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < stage->said_count; i++) {
+        if (stage->said[i].effect.type == GG_FX_LOAD && count < 16) {
+            loads[count++] = stage->said[i].effect;
+        }
+    }
+    gg_effects_clear(&stage->fx);
+    for (uint32_t i = 0; i < count; i++) {
+        struct gg_blob *blob = find_blob(stage, &loads[i]);
+        step_on(stage, (struct gg_event){.type = GG_EV_ANSWERED,
+                                         .token = loads[i].token,
+                                         .err = blob == NULL ? GG_ERR_NOT_FOUND : GG_OK,
+                                         .text = blob == NULL ? "no such blob" : "",
+                                         .blob = blob});
+    }
+    return count;
 }
 
 void stage_wait(struct stage *stage, int64_t ms)

@@ -8,7 +8,7 @@
 #include "common/codec.h"
 #include "common/rng.h"
 
-enum { SAID_MAX = 4096, QUEUE_PATTERN_MAX = 8 };
+enum { KEPT_BLOB = 200, SAID_MAX = 4096, QUEUE_PATTERN_MAX = 8 };
 
 /* One effect of the last step. */
 struct said {
@@ -21,6 +21,7 @@ struct kept {
     uint64_t number;
     uint8_t kind;
     bool erased;
+    uint32_t part; /* Of a blob, whose kind is KEPT_BLOB. */
     struct gg_id id;
     struct gg_blob *bytes;
 };
@@ -71,6 +72,9 @@ uint64_t stage_written(const struct stage *stage);
 /* The broker dies, and `down_ms` later a new one reads the records up to number
  * `durable`; those above were not on disk yet. Every session is gone. */
 void stage_crash(struct stage *stage, uint64_t durable, int64_t down_ms);
+
+/* Bring what GG_FX_LOAD of the last step asked for, from the disk; returns how many. */
+uint32_t stage_load(struct stage *stage);
 
 /* A submission to `queue` with everything default and a fresh id. */
 struct gg_submit stage_submission(struct stage *stage, const char *queue);

@@ -348,7 +348,8 @@ static void fill(enum gg_command_code code, const struct gg_id *id, const char *
             memcpy(member, id, sizeof *id);
         } else if (field->kind == GG_FIELD_U && field->least > field->fallback) {
             memcpy(member, &field->least, sizeof field->least);
-        } else if (field->kind == GG_FIELD_NAME && field->least > 0) {
+        } else if ((field->kind == GG_FIELD_NAME || field->kind == GG_FIELD_TEXT) &&
+                   field->least > 0) {
             *(struct gg_slice *)member = gg_slice_text(queue);
         }
     }

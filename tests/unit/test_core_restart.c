@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -162,6 +163,26 @@ static void result_and_key_are_kept_over_restarts(void **state)
     assert_true(gg_slice_equal(job->worker, gg_slice_text("w")));
     struct gg_id again = submit_keyed(stage, "k");
     assert_true(gg_id_equal(&again, &id));
+}
+
+/* More than any table holds without growing. */
+static void many_keys_are_held_again(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id ids[300];
+    char key[16];
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i);
+        ids[i] = submit_keyed(stage, key);
+    }
+
+    crash(stage);
+
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i);
+        struct gg_id again = submit_keyed(stage, key);
+        assert_true(gg_id_equal(&again, &ids[i]));
+    }
 }
 
 static void payload_of_success_is_dropped_and_its_digest_kept(void **state)
@@ -668,6 +689,7 @@ int main(void)
         TEST(volatile_job_is_gone_and_its_attempt_stopped),
         TEST(durable_submit_that_meets_volatile_holder_makes_it_durable),
         TEST(result_and_key_are_kept_over_restarts),
+        TEST(many_keys_are_held_again),
         TEST(payload_of_success_is_dropped_and_its_digest_kept),
         TEST(failed_job_keeps_its_history_and_can_be_retried),
         TEST(attempts_used_up_stay_used_up),

@@ -266,6 +266,7 @@ static const char *walk_job(struct walk *walk, struct gg_job *job)
     MUST(job->state != GG_JOB_EVICTED || job->agent == NULL);
     MUST(!gg_list_linked(&job->unkept)); /* Records leave at the end of the step. */
     MUST(!job->recovered || gg_job_waits(job));
+    MUST(!job->unsent || (job->state == GG_JOB_RUNNING && job->payload_loading));
     TRY(walk_timer(job));
     return walk_waiters(walk, job);
 }
@@ -275,6 +276,7 @@ static const char *walk_job(struct walk *walk, struct gg_job *job)
 struct sums {
     uint64_t jobs;
     uint64_t bytes;
+    uint64_t apart;
     uint64_t keys;
     uint64_t mono;
     uint64_t dates;
@@ -293,6 +295,7 @@ static struct sums sums_of(struct gg_core *core, const struct gg_queue *queue,
         }
         sums.jobs++;
         sums.bytes += job->charged;
+        sums.apart += job->payload_apart ? gg_blob_slice(job->payload).len : 0;
         sums.keys += job->key_held;
         sums.mono += job->timer_kind == GG_TIMER_MONO;
         sums.dates += job->timer_kind == GG_TIMER_WALL;
@@ -307,6 +310,7 @@ static const char *check_sums(struct gg_core *core)
     MUST(core->jobs == all.jobs && gg_map_count(&core->by_id) == all.jobs);
     MUST(gg_map_count(&core->by_key) == all.keys);
     MUST(core->memory_bytes == all.bytes);
+    MUST(core->apart_bytes == all.apart);
     MUST(core->mono.count == all.mono && core->dates.count == all.dates);
     MUST(memcmp(core->count, all.count, sizeof all.count) == 0);
     for (uint32_t i = 0; i < core->queue_count; i++) {

@@ -38,12 +38,14 @@
     X("gone_grace_ms", bounds.gone_grace_ms) X("start_within_ms", bounds.start_within_ms) \
     X("pause_settle_ms", bounds.pause_settle_ms) X("grace_ms", bounds.grace_ms) \
     X("id_window_ms", bounds.id_window_ms) X("stall_ms", bounds.stall_ms) \
-    X("retry_hint_ms", bounds.retry_hint_ms)
+    X("retry_hint_ms", bounds.retry_hint_ms) X("ballast_bytes", ballast_bytes) \
+    X("store_waiting_bytes_max", store_waiting_bytes_max) \
+    X("payload_memory_bytes_max", bounds.payload_memory_bytes_max)
 #define TEXTS(X) \
     X("listen", listen) X("agent_listen", agent_listen) \
     X("client_address", client_address) X("agent_address", agent_address) \
     X("server_key_file", server_key_file) X("keys_file", keys_file) \
-    X("log_level", log_level)
+    X("log_level", log_level) X("data", data) X("volatile_queues", volatile_queues)
 /* clang-format on */
 
 static struct gg_settings_fault fault;

@@ -480,10 +480,28 @@ typedef struct ganger_broker {
     bool curve;
     const ganger_stat *limits;
     size_t limit_count;
+    const char *store_path; /* its data folder; "" in memory */
+    int64_t committed_at;   /* end of the last commit; 0: none yet */
+    uint64_t commits;       /* since it was started */
+    uint64_t commit_p50_us; /* how long half of them took at most */
+    uint64_t commit_p99_us;
+    uint64_t disk_bytes; /* of the data folder */
+    uint64_t free_bytes; /* on its disk */
+    uint64_t records, record_bytes;
+    uint64_t blobs, blob_bytes; /* large payloads and results, kept apart */
+    uint64_t waiting_bytes;     /* written and not yet durable */
+    int space;                  /* 0 ok; 1 the disk is nearly full; 2 it is behind */
+    uint64_t clock_behind_ms;   /* its clock is behind one it knew before: dates wait */
 } ganger_broker;
 
 GANGER_API ganger_err ganger_broker_status(ganger *handle, int timeout_ms,
                                            ganger_broker *out);
+
+/* Copy all that the broker keeps, as of one moment, into the new file `path` on the
+ * broker's host; `path` begins with '/'. Waits until the copy is on disk. `reason` is
+ * for the audit log, or NULL. */
+GANGER_API ganger_err ganger_broker_backup(ganger *handle, const char *path,
+                                           const char *reason, int timeout_ms);
 
 /* ---- asynchronous side ---- */
 

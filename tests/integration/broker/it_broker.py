@@ -316,8 +316,10 @@ class Process(unittest.TestCase):
 
     def test_what_cannot_be_used_is_refused_in_one_line(self):
         refused = self.assert_refused
-        refused(says="start with --volatile")
-        refused("--data", "/tmp/x", says="no durable store in this build")
+        refused("--volatile", "--data", "/tmp/x", says="one or the other")
+        refused("--data", "/nonexistent/x", says="/nonexistent")
+        refused("--store", "postgres://", says="use --data DIR")
+        refused("--volatile", "--check", says="with --data")
         refused("--volatile", "--listen", "tcp://0.0.0.0:0", says="ganger key new")
         refused("--volatile", "--listen", "tcp://*:0", says="ganger key new")
         refused("--volatile", "--listen", "tcp://127.0.0.1:0", "--agent-listen",
