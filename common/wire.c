@@ -217,14 +217,20 @@ static const uint8_t fixed_bytes[256] = {
 #undef X16
 
 /* Move past one value that is not of a fixed size; of a container past its head only,
- * and *out_inside says how many values are in it. */
+ * and *out_inside says how many values are in it, else 0. */
 static inline bool skip_sized(struct gg_reader *reader, uint64_t *out_inside,
                               bool *out_container)
 {
     uint8_t format = *reader->at;
-    if (format >= 0x80 && format < 0xa0) { /* Nearly every container: to 15 entries. */
+    *out_inside = 0;
+    *out_container = format >= 0x80 && format < 0xa0;
+    size_t room = (size_t)(reader->end - reader->at);
+    if (format == 0xc4 && room >= 2 && room - 2 >= reader->at[1]) {
+        reader->at += 2 + (size_t)reader->at[1]; /* bin 8: ids, small payloads */
+        return true;
+    }
+    if (*out_container) { /* Nearly every container: up to 15 entries. */
         *out_inside = (uint64_t)(format & 0x0f) << (format < 0x90);
-        *out_container = true;
         reader->at++;
         return true;
     }
@@ -239,55 +245,46 @@ static inline bool skip_sized(struct gg_reader *reader, uint64_t *out_inside,
 
 bool gg_reader_skip(struct gg_reader *reader)
 {
-    uint64_t outside[GG_WIRE_DEPTH_MAX]; /* Values still to come, by depth. */
+    uint64_t outside[GG_WIRE_DEPTH_MAX]; /* Values not yet over, by depth. */
     uint64_t here = 1;                   /* And in the container we are in. */
     uint64_t nodes = 1;
     int depth = 0;
-    const uint8_t *at = reader->at;
-    const uint8_t *end = reader->end;
-    struct gg_reader rest = *reader;
+    const uint8_t *bytes = reader->at;
+    size_t len = (size_t)(reader->end - reader->at);
+    size_t at = 0;
     for (;;) {
-        while (here == 0) {
+        if (at >= len) {
+            return false;
+        }
+        size_t fixed = fixed_bytes[bytes[at]];
+        at += fixed;
+        if (fixed == 0) {
+            struct gg_reader rest = {.at = bytes + at, .end = reader->end};
+            uint64_t inside = 0;
+            bool container = false;
+            if (!skip_sized(&rest, &inside, &container)) {
+                return false;
+            }
+            at = (size_t)(rest.at - bytes);
+            /* Each value takes a byte at least. */
+            nodes += inside;
+            if (container && (depth == GG_WIRE_DEPTH_MAX || inside > len - at ||
+                              nodes > GG_WIRE_NODES_MAX)) {
+                return false;
+            }
+            if (inside > 0) {
+                outside[depth++] = here;
+                here = inside;
+                continue;
+            }
+        }
+        while (--here == 0) { /* The last value of a container: that is over too. */
             if (depth == 0) {
-                reader->at = at;
-                return true;
+                reader->at += at <= len ? at : 0;
+                return at <= len;
             }
             here = outside[--depth];
         }
-        here--;
-        if (at == end) {
-            return false;
-        }
-        uint8_t format = *at;
-        size_t bytes = fixed_bytes[format];
-        if (format == 0xc4 && end - at >= 2) { /* bin 8: ids, small payloads */
-            bytes = 2 + (size_t)at[1];
-        }
-        if (bytes > 0) {
-            if ((size_t)(end - at) < bytes) {
-                return false;
-            }
-            at += bytes;
-            continue;
-        }
-        rest.at = at;
-        uint64_t inside = 0;
-        bool container = false;
-        if (!skip_sized(&rest, &inside, &container)) {
-            return false;
-        }
-        at = rest.at;
-        if (!container) {
-            continue;
-        }
-        /* Each value takes a byte at least. */
-        nodes += inside;
-        if (depth == GG_WIRE_DEPTH_MAX || nodes > GG_WIRE_NODES_MAX ||
-            inside > (uint64_t)(end - at)) {
-            return false;
-        }
-        outside[depth++] = here;
-        here = inside;
     }
 }
 
