@@ -19,7 +19,7 @@ BUILD_AND_RUN="
 TESTS="
     g++ make clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
     libcmocka-dev
-    iproute2 procps systemd
+    iproute2 procps systemd valgrind
     python3 python3-msgpack python3-zmq
 "
 
