@@ -316,6 +316,7 @@ static void settle(struct gg_sqlite *sqlite, struct gg_group *groups, uint64_t u
     }
     *end = groups;
     atomic_store(&sqlite->durable, sqlite->census.number);
+    atomic_store(&sqlite->news, true); /* Before a waiting loop goes on. */
     (void)pthread_cond_broadcast(&sqlite->settled);
     (void)pthread_mutex_unlock(&sqlite->lock);
     gg_sqlite_signal(sqlite);
