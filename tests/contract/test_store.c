@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "broker/store/sqlite.h"
+#include "tests/lib/disk.h"
 #include "tests/lib/scratch.h"
 #include "tests/lib/slow_store.h"
 
@@ -19,17 +20,33 @@ static struct gg_store *open_memory(void)
     return store;
 }
 
-static struct gg_store *open_sqlite(void)
+static struct gg_store *open_with(const struct gg_store_options *options)
 {
     struct gg_store *store = NULL;
-    struct gg_store_options options;
     struct gg_store_report report;
-    gg_store_options_default(&options);
-    options.ballast_bytes = 0;
-    enum gg_err err = gg_store_open_sqlite(scratch_new(), &options, &store, &report);
+    enum gg_err err = gg_store_open_sqlite(scratch_new(), options, &store, &report);
     assert_string_equal(report.fault, "");
     assert_int_equal(err, GG_OK);
     return store;
+}
+
+static struct gg_store *open_sqlite(void)
+{
+    struct gg_store_options options;
+    gg_store_options_default(&options);
+    options.ballast_bytes = 0;
+    return open_with(&options);
+}
+
+static struct gg_store *open_on_disk(void)
+{
+    struct gg_store_options options;
+    disk_reset();
+    gg_store_options_default(&options);
+    options.ballast_bytes = 4096;
+    options.files = disk_files();
+    options.vfs = disk_vfs();
+    return open_with(&options);
 }
 
 static const struct backend {
@@ -39,6 +56,7 @@ static const struct backend {
     {.name = "memory", .open = open_memory},
     {.name = "slow", .open = slow_store_open},
     {.name = "sqlite", .open = open_sqlite},
+    {.name = "sqlite on a disk that can fail", .open = open_on_disk},
 };
 
 static const struct backend *backend; /* The one under test; set by main(). */
@@ -55,6 +73,7 @@ static int teardown(void **state)
     gg_store_close(&store);
     gg_store_close(&store); /* Closing what is closed is harmless. */
     scratch_remove();
+    disk_reset();
     return 0;
 }
 

@@ -1,10 +1,9 @@
-#include "tests/lib/disk.h"
+#include "tests/lib/disk_state.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 #include "common/assert.h"
 #include "common/rng.h"
 
-enum { PATH_BYTES = 1024, FDS_MAX = 1024, SECTOR_BYTES = 512 };
+enum { FDS_MAX = 1024, SECTOR_BYTES = 512 };
 
 /* ---- what the disk holds ---- */
 
@@ -39,13 +38,13 @@ struct node {
 /* A name that came or went since the last sync of its folder. */
 struct renaming {
     struct renaming *next;
-    char path[PATH_BYTES];
+    char path[DISK_PATH_BYTES];
     struct node *node; /* NULL: the name went. */
 };
 
 struct name {
     struct name *next;
-    char path[PATH_BYTES];
+    char path[DISK_PATH_BYTES];
     struct node *now;  /* NULL: there is none. */
     struct node *safe; /* As of the last sync of the folder. */
 };
@@ -66,7 +65,7 @@ static struct disk {
     int last_errno;
     struct {
         bool used;
-        char path[PATH_BYTES];
+        char path[DISK_PATH_BYTES];
     } fds[FDS_MAX];
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -91,7 +90,7 @@ static struct name *name_of(const char *path)
     return name;
 }
 
-static void set_name(const char *path, struct node *node)
+void disk_set_name(const char *path, struct node *node)
 {
     struct renaming *renaming = must(calloc(1, sizeof *renaming));
     (void)snprintf(renaming->path, sizeof renaming->path, "%s", path);
@@ -101,7 +100,7 @@ static void set_name(const char *path, struct node *node)
     name_of(path)->now = node;
 }
 
-static struct node *node_of(const char *path)
+struct node *disk_node_of(const char *path)
 {
     struct name *name = name_of(path);
     if (name->now == NULL) {
@@ -109,14 +108,14 @@ static struct node *node_of(const char *path)
         node->changes_end = &node->changes;
         node->next = disk.nodes;
         disk.nodes = node;
-        set_name(path, node);
+        disk_set_name(path, node);
     }
     return name->now;
 }
 
-static void add_change(const char *path, int64_t at, int64_t len, const void *data)
+void disk_change(const char *path, int64_t at, int64_t len, const void *data)
 {
-    struct node *node = node_of(path);
+    struct node *node = disk_node_of(path);
     struct change *change = must(malloc(sizeof *change + (len > 0 ? (size_t)len : 0)));
     *change = (struct change){.at = at, .len = len};
     if (len > 0) {
@@ -173,7 +172,7 @@ static void apply(struct bytes *bytes, const struct change *change, struct gg_rn
     }
 }
 
-static void sync_node(struct node *node)
+void disk_sync_node(struct node *node)
 {
     struct bytes bytes = {.data = node->safe, .len = node->safe_len};
     struct change *next = NULL;
@@ -211,9 +210,9 @@ static void sync_folder(const char *folder)
     disk.renamings_end = at;
 }
 
-static void sync_folder_of(const char *path)
+void disk_sync_folder_of(const char *path)
 {
-    char folder[PATH_BYTES];
+    char folder[DISK_PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s", path);
     char *slash = strrchr(folder, '/');
     if (slash != NULL) {
@@ -223,7 +222,7 @@ static void sync_folder_of(const char *path)
 }
 
 /* A file from before: what it holds is safe. */
-static void adopt(const char *path)
+void disk_take_in(const char *path)
 {
     struct stat stat_of;
     struct name *name = name_of(path);
@@ -247,18 +246,18 @@ static void adopt(const char *path)
 
 /* ---- faults ---- */
 
-static void lock(void)
+void disk_lock(void)
 {
     (void)pthread_mutex_lock(&disk.lock);
 }
 
-static void unlock(void)
+void disk_unlock(void)
 {
     (void)pthread_mutex_unlock(&disk.lock);
 }
 
 /* Count a call that changes something, and say how it fails. */
-static enum disk_fault count(bool is_sync)
+enum disk_fault disk_count(bool is_sync)
 {
     enum disk_fault fault = DISK_SOUND;
     disk.calls++;
@@ -282,13 +281,18 @@ static enum disk_fault count(bool is_sync)
     return fault;
 }
 
+int disk_last_errno(void)
+{
+    return disk.last_errno;
+}
+
 static int fail(enum disk_fault fault)
 {
     errno = fault == DISK_FULL || fault == DISK_SHORT ? ENOSPC : EIO;
     return -1;
 }
 
-static void wait_for_sync(void)
+void disk_wait_for_sync(void)
 {
     if (disk.sync_ms > 0) {
         struct timespec wait = {.tv_sec = disk.sync_ms / 1000,
@@ -302,32 +306,32 @@ static void wait_for_sync(void)
 static int disk_open(struct gg_files *self, const char *path, int flags, mode_t mode)
 {
     (void)self;
-    lock();
-    adopt(path);
+    disk_lock();
+    disk_take_in(path);
     bool creates = (flags & O_CREAT) != 0;
-    enum disk_fault fault = creates ? count(false) : DISK_SOUND;
+    enum disk_fault fault = creates ? disk_count(false) : DISK_SOUND;
     int fd = fault == DISK_SOUND ? open(path, flags, mode) : fail(fault);
     if (fd >= 0) {
         GG_ASSERT(fd < FDS_MAX);
         disk.fds[fd].used = true;
-        (void)snprintf(disk.fds[fd].path, PATH_BYTES, "%s", path);
+        (void)snprintf(disk.fds[fd].path, DISK_PATH_BYTES, "%s", path);
         if (creates) {
-            (void)node_of(path);
+            (void)disk_node_of(path);
         }
         if ((flags & O_TRUNC) != 0) {
-            add_change(path, 0, -1, NULL);
+            disk_change(path, 0, -1, NULL);
         }
     }
-    unlock();
+    disk_unlock();
     return fd;
 }
 
 static int disk_close(struct gg_files *self, int fd)
 {
     (void)self;
-    lock();
+    disk_lock();
     disk.fds[fd].used = false;
-    unlock();
+    disk_unlock();
     return close(fd);
 }
 
@@ -342,17 +346,17 @@ static ssize_t disk_pwrite(struct gg_files *self, int fd, const void *data, size
                            off_t at)
 {
     (void)self;
-    lock();
-    enum disk_fault fault = count(false);
+    disk_lock();
+    enum disk_fault fault = disk_count(false);
     if (fault == DISK_SHORT && len > 1) {
         len /= 2; /* The caller sees how much; its next try finds the disk full. */
         fault = DISK_SOUND;
     }
     ssize_t done = fault == DISK_SOUND ? pwrite(fd, data, len, at) : fail(fault);
     if (done > 0) {
-        add_change(disk.fds[fd].path, at, done, data);
+        disk_change(disk.fds[fd].path, at, done, data);
     }
-    unlock();
+    disk_unlock();
     return done;
 }
 
@@ -360,58 +364,58 @@ static int disk_fsync(struct gg_files *self, int fd)
 {
     (void)self;
     struct stat stat_of;
-    wait_for_sync();
-    lock();
-    enum disk_fault fault = count(true);
+    disk_wait_for_sync();
+    disk_lock();
+    enum disk_fault fault = disk_count(true);
     int result = fault == DISK_SOUND ? fstat(fd, &stat_of) : fail(fault);
     if (result == 0 && S_ISDIR(stat_of.st_mode)) {
         sync_folder(disk.fds[fd].path);
     } else if (result == 0) {
-        sync_node(node_of(disk.fds[fd].path));
+        disk_sync_node(disk_node_of(disk.fds[fd].path));
     }
-    unlock();
+    disk_unlock();
     return result;
 }
 
 static int disk_allocate(struct gg_files *self, int fd, off_t len)
 {
     (void)self;
-    lock();
-    enum disk_fault fault = count(false);
+    disk_lock();
+    enum disk_fault fault = disk_count(false);
     int result = fault == DISK_SOUND ? ftruncate(fd, len) : fail(fault);
     if (result == 0) {
-        add_change(disk.fds[fd].path, len, -1, NULL);
+        disk_change(disk.fds[fd].path, len, -1, NULL);
     }
-    unlock();
+    disk_unlock();
     return result;
 }
 
 static int disk_rename(struct gg_files *self, const char *from, const char *to)
 {
     (void)self;
-    lock();
-    enum disk_fault fault = count(false);
+    disk_lock();
+    enum disk_fault fault = disk_count(false);
     int result = fault == DISK_SOUND ? rename(from, to) : fail(fault);
     if (result == 0) {
-        struct node *node = node_of(from);
-        set_name(to, node);
-        set_name(from, NULL);
+        struct node *node = disk_node_of(from);
+        disk_set_name(to, node);
+        disk_set_name(from, NULL);
     }
-    unlock();
+    disk_unlock();
     return result;
 }
 
 static int disk_unlink(struct gg_files *self, const char *path)
 {
     (void)self;
-    lock();
-    adopt(path);
-    enum disk_fault fault = count(false);
+    disk_lock();
+    disk_take_in(path);
+    enum disk_fault fault = disk_count(false);
     int result = fault == DISK_SOUND ? unlink(path) : fail(fault);
     if (result == 0) {
-        set_name(path, NULL);
+        disk_set_name(path, NULL);
     }
-    unlock();
+    disk_unlock();
     return result;
 }
 
@@ -419,16 +423,16 @@ static int disk_mkdir(struct gg_files *self, const char *path, mode_t mode)
 {
     (void)self;
     struct stat stat_of;
-    lock();
+    disk_lock();
     int result = 0;
     if (stat(path, &stat_of) == 0) {
         errno = EEXIST;
         result = -1;
     } else {
-        enum disk_fault fault = count(false);
+        enum disk_fault fault = disk_count(false);
         result = fault == DISK_SOUND ? mkdir(path, mode) : fail(fault);
     }
-    unlock();
+    disk_unlock();
     return result;
 }
 
@@ -455,298 +459,6 @@ struct gg_files *disk_files(void)
     return &files;
 }
 
-/* ---- SQLite's calls ---- */
-
-struct disk_file {
-    sqlite3_file base; /* First. */
-    sqlite3_io_methods methods;
-    char path[PATH_BYTES];
-    bool
-        folder_unsynced; /* Its first sync syncs its folder too, as SQLite's own does. */
-    bool forgotten;      /* Deleted when closed; no cut brings it back. */
-    _Alignas(8) uint8_t under[];
-};
-
-static struct disk_file *from_file(sqlite3_file *file)
-{
-    return (struct disk_file *)(void *)file;
-}
-
-static sqlite3_file *under(sqlite3_file *file)
-{
-    return (sqlite3_file *)(void *)from_file(file)->under;
-}
-
-static int sqlite_error(enum disk_fault fault, int error)
-{
-    return fault == DISK_FULL || fault == DISK_SHORT ? SQLITE_FULL : error;
-}
-
-static int file_close(sqlite3_file *file)
-{
-    return under(file)->pMethods->xClose(under(file));
-}
-
-static int file_read(sqlite3_file *file, void *data, int len, sqlite3_int64 at)
-{
-    return under(file)->pMethods->xRead(under(file), data, len, at);
-}
-
-static int file_write(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
-{
-    lock();
-    enum disk_fault fault = count(false);
-    int done = fault == DISK_SOUND ? len : fault == DISK_SHORT ? len / 2 : 0;
-    int rc = SQLITE_OK;
-    if (done > 0) {
-        rc = under(file)->pMethods->xWrite(under(file), data, done, at);
-        if (rc == SQLITE_OK && !from_file(file)->forgotten) {
-            add_change(from_file(file)->path, at, done, data);
-        }
-    }
-    if (fault != DISK_SOUND) {
-        rc = sqlite_error(fault, SQLITE_IOERR_WRITE);
-    }
-    unlock();
-    return rc;
-}
-
-static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
-{
-    lock();
-    enum disk_fault fault = count(true);
-    int rc = SQLITE_IOERR_TRUNCATE;
-    if (fault == DISK_SOUND) {
-        rc = under(file)->pMethods->xTruncate(under(file), size);
-        add_change(from_file(file)->path, size, -1, NULL);
-    }
-    unlock();
-    return rc;
-}
-
-static int file_sync(sqlite3_file *file, int flags)
-{
-    (void)flags;
-    wait_for_sync();
-    lock();
-    enum disk_fault fault = count(true);
-    int rc = SQLITE_IOERR_FSYNC;
-    if (fault == DISK_SOUND) {
-        rc = SQLITE_OK;
-        sync_node(node_of(from_file(file)->path));
-        if (from_file(file)->folder_unsynced) {
-            sync_folder_of(from_file(file)->path);
-            from_file(file)->folder_unsynced = false;
-        }
-    }
-    unlock();
-    return rc;
-}
-
-static int file_size(sqlite3_file *file, sqlite3_int64 *out_size)
-{
-    return under(file)->pMethods->xFileSize(under(file), out_size);
-}
-
-static int file_lock(sqlite3_file *file, int level)
-{
-    return under(file)->pMethods->xLock(under(file), level);
-}
-
-static int file_unlock(sqlite3_file *file, int level)
-{
-    return under(file)->pMethods->xUnlock(under(file), level);
-}
-
-static int file_check_lock(sqlite3_file *file, int *out_reserved)
-{
-    return under(file)->pMethods->xCheckReservedLock(under(file), out_reserved);
-}
-
-static int file_control(sqlite3_file *file, int op, void *arg)
-{
-    return under(file)->pMethods->xFileControl(under(file), op, arg);
-}
-
-static int file_sector_size(sqlite3_file *file)
-{
-    return under(file)->pMethods->xSectorSize(under(file));
-}
-
-static int file_characteristics(sqlite3_file *file)
-{
-    return under(file)->pMethods->xDeviceCharacteristics(under(file));
-}
-
-static int file_shm_map(sqlite3_file *file, int page, int size, int extend,
-                        void volatile **out)
-{
-    return under(file)->pMethods->xShmMap(under(file), page, size, extend, out);
-}
-
-static int file_shm_lock(sqlite3_file *file, int offset, int number, int flags)
-{
-    return under(file)->pMethods->xShmLock(under(file), offset, number, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *file)
-{
-    under(file)->pMethods->xShmBarrier(under(file));
-}
-
-static int file_shm_unmap(sqlite3_file *file, int remove)
-{
-    return under(file)->pMethods->xShmUnmap(under(file), remove);
-}
-
-static const sqlite3_io_methods file_methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
-
-static sqlite3_vfs *below(void)
-{
-    static sqlite3_vfs *found;
-    if (found == NULL) {
-        found = sqlite3_vfs_find("unix");
-    }
-    return found;
-}
-
-static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
-                    int *out_flags)
-{
-    (void)vfs;
-    struct stat stat_of;
-    struct disk_file *own = from_file(file);
-    lock();
-    if (name != NULL) {
-        adopt(name);
-    }
-    bool creates = (flags & SQLITE_OPEN_CREATE) != 0 && name != NULL &&
-                   stat(name, &stat_of) != 0;
-    enum disk_fault fault = creates ? count(false) : DISK_SOUND;
-    file->pMethods = NULL;
-    int rc = fault == DISK_SOUND
-                 ? below()->xOpen(below(), name, under(file), flags, out_flags)
-                 : SQLITE_CANTOPEN;
-    if (rc == SQLITE_OK) {
-        own->forgotten = name == NULL || (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
-        own->folder_unsynced = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) !=
-                               0;
-        (void)snprintf(own->path, sizeof own->path, "%s", name == NULL ? "" : name);
-        if (!own->forgotten && creates) {
-            (void)node_of(name);
-        }
-        file->pMethods = &file_methods;
-    }
-    unlock();
-    return rc;
-}
-
-static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
-{
-    (void)vfs;
-    lock();
-    enum disk_fault fault = count(true);
-    int rc = SQLITE_IOERR_DELETE;
-    if (fault == DISK_SOUND) {
-        rc = below()->xDelete(below(), name, 0);
-        if (rc == SQLITE_OK) {
-            set_name(name, NULL);
-            if (sync != 0) {
-                sync_folder_of(name);
-            }
-        }
-    }
-    unlock();
-    return rc;
-}
-
-static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
-{
-    (void)vfs;
-    return below()->xAccess(below(), name, flags, out);
-}
-
-static int vfs_full_path(sqlite3_vfs *vfs, const char *name, int len, char *out)
-{
-    (void)vfs;
-    return below()->xFullPathname(below(), name, len, out);
-}
-
-static int vfs_randomness(sqlite3_vfs *vfs, int len, char *out)
-{
-    (void)vfs;
-    return below()->xRandomness(below(), len, out);
-}
-
-static int vfs_sleep(sqlite3_vfs *vfs, int microseconds)
-{
-    (void)vfs;
-    return below()->xSleep(below(), microseconds);
-}
-
-static int vfs_current_time(sqlite3_vfs *vfs, double *out)
-{
-    (void)vfs;
-    return below()->xCurrentTime(below(), out);
-}
-
-static int vfs_current_time64(sqlite3_vfs *vfs, sqlite3_int64 *out)
-{
-    (void)vfs;
-    return below()->xCurrentTimeInt64(below(), out);
-}
-
-static int vfs_last_error(sqlite3_vfs *vfs, int len, char *out)
-{
-    (void)vfs;
-    (void)len;
-    (void)out;
-    return disk.last_errno;
-}
-
-const char *disk_vfs(void)
-{
-    static sqlite3_vfs vfs;
-    if (vfs.zName == NULL) {
-        vfs = (sqlite3_vfs){
-            .iVersion = 2,
-            .szOsFile = (int)offsetof(struct disk_file, under) + below()->szOsFile,
-            .mxPathname = below()->mxPathname,
-            .zName = "disk",
-            .xOpen = vfs_open,
-            .xDelete = vfs_delete,
-            .xAccess = vfs_access,
-            .xFullPathname = vfs_full_path,
-            .xRandomness = vfs_randomness,
-            .xSleep = vfs_sleep,
-            .xCurrentTime = vfs_current_time,
-            .xGetLastError = vfs_last_error,
-            .xCurrentTimeInt64 = vfs_current_time64,
-        };
-        int rc = sqlite3_vfs_register(&vfs, 0);
-        GG_ASSERT(rc == SQLITE_OK);
-    }
-    return vfs.zName;
-}
-
 /* ---- for the test ---- */
 
 void disk_adopt(const char *path)
@@ -754,7 +466,7 @@ void disk_adopt(const char *path)
     DIR *folder = opendir(path);
     struct dirent *entry = NULL;
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        char inside[PATH_BYTES + 300];
+        char inside[DISK_PATH_BYTES + 300];
         if (entry->d_name[0] == '.') {
             continue;
         }
@@ -765,49 +477,49 @@ void disk_adopt(const char *path)
         (void)closedir(folder);
         return;
     }
-    lock();
-    adopt(path);
-    unlock();
+    disk_lock();
+    disk_take_in(path);
+    disk_unlock();
 }
 
 void disk_plan(uint64_t nth, enum disk_fault fault, bool for_good)
 {
-    lock();
+    disk_lock();
     disk.calls = 0;
     disk.nth = nth;
     disk.fault = fault;
     disk.for_good = for_good;
     disk.struck = false;
     disk.dead = false;
-    unlock();
+    disk_unlock();
 }
 
 uint64_t disk_calls(void)
 {
-    lock();
+    disk_lock();
     uint64_t calls = disk.calls;
-    unlock();
+    disk_unlock();
     return calls;
 }
 
 bool disk_struck(void)
 {
-    lock();
+    disk_lock();
     bool struck = disk.struck;
-    unlock();
+    disk_unlock();
     return struck;
 }
 
 void disk_set_sync_ms(int ms)
 {
-    lock();
+    disk_lock();
     disk.sync_ms = ms;
-    unlock();
+    disk_unlock();
 }
 
 void disk_reset(void)
 {
-    lock();
+    disk_lock();
     while (disk.names != NULL) {
         struct name *name = disk.names;
         disk.names = name->next;
@@ -822,12 +534,12 @@ void disk_reset(void)
     while (disk.nodes != NULL) {
         struct node *node = disk.nodes;
         disk.nodes = node->next;
-        sync_node(node);
+        disk_sync_node(node);
         free(node->safe);
         free(node);
     }
     disk.sync_ms = 0;
-    unlock();
+    disk_unlock();
     disk_plan(0, DISK_SOUND, false);
 }
 
@@ -835,7 +547,7 @@ void disk_reset(void)
 
 static void make_folders(const char *path)
 {
-    char folder[PATH_BYTES * 2];
+    char folder[DISK_PATH_BYTES * 2];
     (void)snprintf(folder, sizeof folder, "%s", path);
     for (char *at = strchr(folder + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
         *at = '\0';
@@ -885,10 +597,10 @@ void disk_cut(const char *from, const char *to, enum disk_survival survival,
 {
     struct gg_rng rng = {.state = seed};
     size_t len = strlen(from);
-    lock();
+    disk_lock();
     settle_names(survival, &rng);
     for (const struct name *name = disk.names; name != NULL; name = name->next) {
-        char path[PATH_BYTES * 2];
+        char path[DISK_PATH_BYTES * 2];
         if (name->safe == NULL || strncmp(name->path, from, len) != 0 ||
             name->path[len] != '/') {
             continue;
@@ -896,8 +608,8 @@ void disk_cut(const char *from, const char *to, enum disk_survival survival,
         (void)snprintf(path, sizeof path, "%s%s", to, name->path + len);
         write_out(path, name->safe, survival, &rng);
     }
-    unlock();
-    char blobs[PATH_BYTES * 2];
+    disk_unlock();
+    char blobs[DISK_PATH_BYTES * 2];
     (void)snprintf(blobs, sizeof blobs, "%s/blobs/", to);
     make_folders(blobs);
 }

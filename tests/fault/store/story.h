@@ -24,6 +24,7 @@ struct story {
     uint64_t serial;
     uint64_t told; /* The highest number that the store said was durable. */
     uint32_t blob_count;
+    bool records_only;
     uint32_t op_count;
     struct story_op ops[STORY_OPS_MAX];
     char why[GG_STORE_TEXT_BYTES]; /* Of the last thing that was not right. */
