@@ -1,0 +1,233 @@
+/* caller.ts - one request and its one promise: what all calls of a client share. Opens
+ * the connection when it is needed and lets it go when it is not. */
+import type { CallOptions, ClientOptions } from "./calls.js";
+import { errorOf } from "./calls.js";
+import { Engine, HOST, clock } from "./engine.js";
+import type { Unreachable } from "./engine.js";
+import { GangerError, usage } from "./errors.js";
+import type { ErrorCode } from "./errors.js";
+import { readEndpoint, readKeys } from "./keys.js";
+import { Requests } from "./requests.js";
+import type { Answer, AnswerRecords, Asker } from "./requests.js";
+import { COMMANDS } from "./tables.js";
+import type { CommandName, RecordOf } from "./tables.js";
+import { PROGRAM } from "./version.js";
+
+/* Time will not mend these: whoever waits for a connection is told at once. */
+const LASTING: readonly ErrorCode[] = ["key_refused", "no_host", "not_ganger"];
+
+interface Opener {
+  resolve: () => void;
+  reject: (why: unknown) => void;
+}
+
+/** What a call may say besides its record. */
+export interface Manner {
+  options: CallOptions;
+  /** When it ends, in ms of performance.now(). */
+  until: number;
+  /** The id of the job, for the error where the answer is unknown. */
+  id?: Uint8Array | undefined;
+  /** Told what comes before the final answer. */
+  onNews?: (answer: Answer) => void;
+}
+
+export class Caller {
+  readonly #engine: Engine<Requests>;
+  readonly #idleMs: number;
+  readonly #openers = new Set<Opener>();
+  #idleTimer: NodeJS.Timeout | undefined;
+  #usedAt = 0;
+  #closed = false;
+
+  constructor(options: ClientOptions) {
+    this.#idleMs = options.idleMs ?? 1000;
+    const self = { name: options.name, host: HOST, pid: process.pid, program: PROGRAM };
+    const session = new Requests(self, Math.random, (news) => {
+      if (news.opened) {
+        [...this.#openers].forEach((one) => {
+          one.resolve();
+        });
+      } else {
+        this.#engine.refused(news.code, news.text);
+      }
+    });
+    const keys = readKeys(options);
+    this.#engine = new Engine(session, readEndpoint(options.endpoint), keys, {
+      onTick: (now) => {
+        session.expire(now, this.#engine.unreachable);
+      },
+      onTrouble: (why) => {
+        this.#onTrouble(why);
+      },
+      needed: () => this.#needed(),
+    });
+  }
+
+  get inFlight(): number {
+    return this.#engine.session.inFlight;
+  }
+
+  /** Epoch of the broker that was heard last. */
+  get epoch(): bigint {
+    return this.#engine.session.epoch;
+  }
+
+  newId(): Uint8Array {
+    return this.#engine.session.newId(clock());
+  }
+
+  connect(options: CallOptions, until: number): Promise<void> {
+    if (this.#engine.session.state === "open") {
+      return Promise.resolve();
+    }
+    this.#begin();
+    const { signal } = options;
+    return new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", aborted);
+        this.#openers.delete(opener);
+        this.#rest();
+      };
+      const opener: Opener = {
+        resolve: () => {
+          leave();
+          resolve();
+        },
+        reject: (why) => {
+          leave();
+          reject(why);
+        },
+      };
+      const aborted = (): void => {
+        opener.reject(signal?.reason);
+      };
+      const late = (): void => {
+        const { code, text } = this.#engine.unreachable;
+        opener.reject(new GangerError(code, { text }));
+      };
+      const wait = until - performance.now();
+      const timer = wait === Infinity ? undefined : setTimeout(late, wait);
+      this.#openers.add(opener);
+      if (signal?.aborted) {
+        aborted();
+      } else {
+        signal?.addEventListener("abort", aborted);
+      }
+    });
+  }
+
+  /** A request with one final answer: its record. */
+  call<C extends keyof AnswerRecords>(
+    name: C,
+    record: RecordOf<(typeof COMMANDS)[C][1]>,
+    manner: Manner,
+  ): Promise<AnswerRecords[C]> {
+    const { signal } = manner.options;
+    if (signal?.aborted) {
+      return Promise.reject(signal.reason as Error);
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.forget(number);
+        reject(signal?.reason as Error);
+      };
+      const asker: Asker = (answer) => {
+        if (!answer.final) {
+          manner.onNews?.(answer);
+          return;
+        }
+        signal?.removeEventListener("abort", onAbort);
+        this.#rest();
+        if (answer.kind === "error") {
+          reject(errorOf(answer, manner.id));
+        } else {
+          resolve(answer.record as AnswerRecords[C]);
+        }
+      };
+      const number = this.ask(name, record, manner.until, asker);
+      signal?.addEventListener("abort", onAbort);
+    });
+  }
+
+  /** A request with any number of answers; ends it with forget(). */
+  ask<C extends CommandName>(
+    name: C,
+    record: RecordOf<(typeof COMMANDS)[C][1]>,
+    until: number,
+    asker: Asker,
+  ): number {
+    this.#begin();
+    const number = this.#engine.session.ask(name, record, until, clock(), asker);
+    if (number === 0) {
+      throw new GangerError("too_many", { text: "65,536 requests are in flight" });
+    }
+    this.#engine.poke();
+    return number;
+  }
+
+  /** Drop a request: its asker is not called any more. */
+  forget(number: number): void {
+    this.#engine.session.forget(number);
+    this.#engine.poke();
+    this.#rest();
+  }
+
+  close(): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    clearTimeout(this.#idleTimer);
+    const text = "the client was closed";
+    this.#engine.session.endAll("no_broker", text);
+    [...this.#openers].forEach((one) => {
+      one.reject(new GangerError("no_broker", { text }));
+    });
+    this.#engine.stop();
+  }
+
+  #begin(): void {
+    if (this.#closed) {
+      throw usage("the client has been closed");
+    }
+    this.#usedAt = performance.now();
+    this.#engine.start();
+  }
+
+  #needed(): boolean {
+    return this.inFlight > 0 || this.#openers.size > 0;
+  }
+
+  /* With nothing in flight for a while, let the connection go. */
+  #rest(): void {
+    if (this.#needed() || this.#closed || this.#idleTimer !== undefined) {
+      return;
+    }
+    const since = performance.now() - this.#usedAt;
+    this.#idleTimer = setTimeout(
+      () => {
+        this.#idleTimer = undefined;
+        if (this.#needed() || this.#closed) {
+          return;
+        }
+        if (performance.now() - this.#usedAt < this.#idleMs) {
+          this.#rest();
+        } else {
+          this.#engine.stop();
+        }
+      },
+      Math.max(this.#idleMs - since, 1),
+    );
+  }
+
+  #onTrouble(why: Unreachable): void {
+    if (LASTING.includes(why.code)) {
+      const error = new GangerError(why.code, { text: why.text });
+      [...this.#openers].forEach((one) => {
+        one.reject(error);
+      });
+    }
+  }
+}
