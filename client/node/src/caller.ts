@@ -1,5 +1,6 @@
 /* caller.ts - one request and its one promise: what all calls of a client share. Opens
  * the connection when it is needed and lets it go when it is not. */
+import { Aborts } from "./aborts.js";
 import type { CallOptions, ClientOptions } from "./calls.js";
 import { errorOf } from "./calls.js";
 import { Engine, HOST, clock } from "./engine.js";
@@ -36,6 +37,7 @@ export class Caller {
   readonly #engine: Engine<Requests>;
   readonly #idleMs: number;
   readonly #openers = new Set<Opener>();
+  readonly #aborts = new Aborts();
   #idleTimer: NodeJS.Timeout | undefined;
   #usedAt = 0;
   #closed = false;
@@ -86,7 +88,7 @@ export class Caller {
     return new Promise<void>((resolve, reject) => {
       const leave = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", aborted);
+        this.#aborts.remove(signal, aborted);
         this.#openers.delete(opener);
         this.#rest();
       };
@@ -113,7 +115,7 @@ export class Caller {
       if (signal?.aborted) {
         aborted();
       } else {
-        signal?.addEventListener("abort", aborted);
+        this.#aborts.add(signal, aborted);
       }
     });
   }
@@ -130,6 +132,7 @@ export class Caller {
     }
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
+        this.#aborts.remove(signal, onAbort);
         this.forget(number);
         reject(signal?.reason as Error);
       };
@@ -138,7 +141,7 @@ export class Caller {
           manner.onNews?.(answer);
           return;
         }
-        signal?.removeEventListener("abort", onAbort);
+        this.#aborts.remove(signal, onAbort);
         this.#rest();
         if (answer.kind === "error") {
           reject(errorOf(answer, manner.id));
@@ -147,7 +150,7 @@ export class Caller {
         }
       };
       const number = this.ask(name, record, manner.until, asker);
-      signal?.addEventListener("abort", onAbort);
+      this.#aborts.add(signal, onAbort);
     });
   }
 

@@ -620,3 +620,6 @@ export class Client {
     return { count: answer.count ?? 0, unsettled: answer.unsettled ?? 0 };
   }
 }
+
+/** What Client and the test mode have in common: declare this where either will do. */
+export type ClientLike = Pick<Client, keyof Client>;

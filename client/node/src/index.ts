@@ -1,5 +1,6 @@
 /* index.ts - the client's side of the package. */
 export { Client } from "./client.js";
+export type { ClientLike } from "./client.js";
 export type {
   CallOptions,
   CancelOptions,

@@ -134,6 +134,22 @@ test("a signal ends a call with its reason, and the job goes on", async () => {
   assert.equal(waiters, 0, "the broker was told that nobody waits");
 });
 
+test("one signal may end a hundred calls, without a warning", async () => {
+  const warnings = [];
+  const onWarning = (warning) => warnings.push(warning.message);
+  process.on("warning", onWarning);
+  const abort = new AbortController();
+  const { signal } = abort;
+  const calls = Array.from({ length: 100 }, () => client.run("later", "", { signal }));
+  abort.abort(new Error("all of them"));
+  const ends = await Promise.allSettled(calls);
+  assert.ok(ends.every((end) => end.reason.message === "all of them"));
+  assert.equal(client.inFlight, 0);
+  await client.stats();
+  process.off("warning", onWarning);
+  assert.deepEqual(warnings, []);
+});
+
 test("events come in order until the loop is left", async () => {
   const kinds = [];
   const events = client.events({ queue: "upper" });

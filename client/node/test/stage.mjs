@@ -7,6 +7,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 
 const BIN = process.env.GG_BIN_DIR;
 const PATIENCE_MS = 30000;
@@ -22,6 +23,10 @@ export function within(promise, what, ms = PATIENCE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+// What a test that failed leaves running ends with its file.
+const running = new Set();
+after(() => running.forEach((child) => child.kill("SIGKILL")));
+
 // A process whose lines on one stream are looked for; what it said is kept.
 export class Process {
   constructor(command, args, options = {}) {
@@ -29,9 +34,13 @@ export class Process {
       stdio: ["ignore", "pipe", "pipe"],
       ...options,
     });
+    running.add(this.child);
     this.said = [];
     this.watchers = [];
-    this.ended = once(this.child, "close").then(([code, signal]) => ({ code, signal }));
+    this.ended = once(this.child, "close").then(([code, signal]) => {
+      running.delete(this.child);
+      return { code, signal };
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         this.said.push(line);
