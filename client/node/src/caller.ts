@@ -17,6 +17,10 @@ import { PROGRAM } from "./version.js";
 /* Time will not mend these: whoever waits for a connection is told at once. */
 const LASTING: readonly ErrorCode[] = ["key_refused", "no_host", "not_ganger"];
 
+/* Answers settled in one turn of the event loop: what follows from them is the user's
+ * own work, and a message may bring hundreds. */
+const SETTLED_MAX = 128;
+
 interface Opener {
   resolve: () => void;
   reject: (why: unknown) => void;
@@ -38,6 +42,8 @@ export class Caller {
   readonly #idleMs: number;
   readonly #openers = new Set<Opener>();
   readonly #aborts = new Aborts();
+  #settled = 0;
+  #unsettled: (() => void)[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
   #usedAt = 0;
   #closed = false;
@@ -143,11 +149,13 @@ export class Caller {
         }
         this.#aborts.remove(signal, onAbort);
         this.#rest();
-        if (answer.kind === "error") {
-          reject(errorOf(answer, manner.id));
-        } else {
-          resolve(answer.record as AnswerRecords[C]);
-        }
+        this.#settle(() => {
+          if (answer.kind === "error") {
+            reject(errorOf(answer, manner.id));
+          } else {
+            resolve(answer.record as AnswerRecords[C]);
+          }
+        });
       };
       const number = this.ask(name, record, manner.until, asker);
       this.#aborts.add(signal, onAbort);
@@ -189,6 +197,33 @@ export class Caller {
       one.reject(new GangerError("no_broker", { text }));
     });
     this.#engine.stop();
+  }
+
+  /* Settle a promise in this turn of the loop, or in one of the next. */
+  #settle(act: () => void): void {
+    if (this.#unsettled.length > 0 || this.#settled >= SETTLED_MAX) {
+      this.#unsettled.push(act);
+      return;
+    }
+    if (this.#settled++ === 0) {
+      setImmediate(() => {
+        this.#settleMore();
+      });
+    }
+    act();
+  }
+
+  #settleMore(): void {
+    const acts = this.#unsettled.splice(0, SETTLED_MAX);
+    this.#settled = acts.length;
+    if (acts.length > 0) {
+      setImmediate(() => {
+        this.#settleMore();
+      });
+    }
+    acts.forEach((act) => {
+      act();
+    });
   }
 
   #begin(): void {

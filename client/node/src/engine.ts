@@ -13,8 +13,6 @@ import { Transport } from "./transport.js";
 
 const TURN_MS = 4;
 const TIMER_MS_MAX = 60000;
-/* Longest wait for what has come to be read before judging a silence. */
-const LATE_TURNS_MAX = 100;
 
 export const HOST = hostname().slice(0, 255);
 
@@ -49,7 +47,6 @@ export class Engine<S extends Session> {
   #flushSoon = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
-  #lateTurns = 0;
 
   readonly #clock: Clock;
 
@@ -186,16 +183,14 @@ export class Engine<S extends Session> {
   #onTimer(): void {
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    /* After a long turn of the loop the answers may be there, unread. */
-    if (this.transport.readable && this.#lateTurns < LATE_TURNS_MAX) {
-      this.#lateTurns++;
-      setImmediate(() => {
-        this.#onTimer();
-      });
-      return;
-    }
-    this.#lateTurns = 0;
-    const now = this.#clock();
+    /* After a long turn of the loop the answers may be there, unread: they are read
+       before what is set for the end of this turn. */
+    setImmediate(() => {
+      this.#judge(this.#clock());
+    });
+  }
+
+  #judge(now: Now): void {
     this.session.tick(now);
     this.#user.onTick(now);
     if (this.session.isDead(now)) {

@@ -100,6 +100,8 @@ export const ERRORS = [
     "keep results longer (keepMs), or submit it anew"],
   [46, "usage", 64, "the call is not valid",
     "mend the call; the text says what is wrong"],
+  [47, "store_full", 7, "the store's disk is full; try again when there is room",
+    "tell the operator: the broker's disk needs room; try again after retryMs"],
 ] as const;
 
 /** The stable name of an error, the same in every program of Ganger. */

@@ -68,11 +68,6 @@ export class Transport {
     return this.#sending;
   }
 
-  /** Has something come that was not handed over yet? */
-  get readable(): boolean {
-    return this.#socket !== undefined && this.#socket.readable;
-  }
-
   open(): void {
     if (this.isOpen) {
       return;
@@ -161,11 +156,13 @@ export class Transport {
   async #read(socket: zmq.Dealer): Promise<void> {
     let since = performance.now();
     while (socket === this.#socket) {
-      if (!socket.readable) {
+      /* Ask only here, where no receive() waits: asking takes the signal that it waits
+         for, and nobody would wake it. */
+      const waited = !socket.readable;
+      if (waited) {
         this.#user.onRest();
       }
       let frames: Buffer[];
-      const waited = !socket.readable;
       try {
         frames = await socket.receive();
       } catch {

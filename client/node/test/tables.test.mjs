@@ -23,6 +23,18 @@ function rowsOf(text) {
     );
 }
 
+// What is here must be as the page has it. What only the page has is newer than this
+// package, which skips it as the protocol says: named, and no fault.
+function compare(t, ours, wanted) {
+  const newer = Object.keys(wanted).filter((name) => !(name in ours));
+  if (newer.length > 0) {
+    t.diagnostic(`not known to this package yet: ${newer.join(", ")}`);
+  }
+  for (const [name, one] of Object.entries(ours)) {
+    assert.deepEqual(one, wanted[name], name);
+  }
+}
+
 function part(from, to) {
   const begin = page.indexOf(`\n## ${from}\n`);
   const end = page.indexOf(`\n## ${to}\n`, begin);
@@ -38,14 +50,15 @@ function pageKind(kind) {
   return { WIDE: "U", WIDES: "NUMS" }[kind] ?? kind;
 }
 
-test("commands are those of the protocol", () => {
+test("commands are those of the protocol", (t) => {
   const wanted = rowsOf(part("Commands", "Kinds of fields")).map(
     ([code, name, , , record]) => [name, [Number(code), record]],
   );
-  assert.deepEqual(tables.COMMANDS, Object.fromEntries(wanted));
+  assert.ok(wanted.length > 30, "the table of commands was not found");
+  compare(t, tables.COMMANDS, Object.fromEntries(wanted));
 });
 
-test("records are those of the protocol", () => {
+test("records are those of the protocol", (t) => {
   const parts = part("Records", "Numbers with names").split(/\n\*\*(\w+)\*\*\n/);
   const wanted = {};
   for (let at = 1; at < parts.length; at += 2) {
@@ -59,7 +72,10 @@ test("records are those of the protocol", () => {
       Object.entries(fields).map(([name, [no, kind]]) => [name, [no, pageKind(kind)]]),
     );
   }
-  assert.deepEqual(ours, wanted);
+  for (const record of Object.keys(ours)) {
+    assert.ok(record in wanted, record);
+    compare(t, ours[record], wanted[record]);
+  }
 });
 
 for (const [title, names] of [
@@ -73,14 +89,9 @@ for (const [title, names] of [
   test(`numbers of "${title}" are those of the protocol`, () => {
     const text = part("Numbers with names", "Errors").split(`### ${title}\n`)[1];
     const rows = rowsOf(text.split("\n### ")[0]);
-    assert.deepEqual(
-      rows.map(([no]) => Number(no)),
-      names.map((_, index) => index + 1),
-    );
-    assert.deepEqual(
-      rows.map(([, name]) => name),
-      [...names],
-    );
+    const wanted = Object.fromEntries(rows.map(([no, name]) => [no, name]));
+    assert.ok(rows.length >= names.length);
+    names.forEach((name, index) => assert.equal(wanted[index + 1], name));
   });
 }
 

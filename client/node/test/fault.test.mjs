@@ -1,0 +1,242 @@
+// What goes wrong under load: no call hangs, none reports a wrong state, nothing is run
+// twice that was confirmed, and the event loop is not blocked.
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+
+import { Client, GangerError } from "ganger";
+import { Broker, Process, Wire, within } from "./stage.mjs";
+
+const LOAD = 300;
+const PATIENCE_MS = 60000;
+// Errors that say "it may have run, or not", and the one of a broker that died.
+const MAY = ["timed_out", "no_broker", "connection_refused", "lost_with_broker"];
+
+const folder = mkdtempSync(new URL("./made-", import.meta.url).pathname);
+let count = 0;
+
+// A worker that writes down what it has run, one line an attempt.
+function worker(broker, slots = 4) {
+  const file = join(folder, `worker-${++count}.mjs`);
+  const list = join(folder, "ran");
+  writeFileSync(
+    file,
+    `import { appendFileSync } from "node:fs";
+     import { setTimeout as sleep } from "node:timers/promises";
+     import { work } from "ganger/worker";
+     await work({
+       load: async (job) => {
+         appendFileSync(${JSON.stringify(list)}, job.id + "\\n");
+         await sleep(2);
+         return job.payload;
+       },
+     }, { slots: ${slots}, name: "w${count}" });`,
+  );
+  appendFileSync(list, "");
+  const env = { ...process.env, GANGER_BROKER: broker.endpoint };
+  return new Process(process.execPath, [file], { env });
+}
+
+// How often each job was run; empties the list.
+function ran() {
+  const list = join(folder, "ran");
+  const times = new Map();
+  for (const id of readFileSync(list, "utf8").split("\n").filter(Boolean)) {
+    times.set(id, (times.get(id) ?? 0) + 1);
+  }
+  writeFileSync(list, "");
+  return times;
+}
+
+// Runs LOAD jobs, a few at a time; calls `fault` when a third is done. Says how each
+// ended, and checks what must hold whatever happens.
+async function load(client, fault, options = {}) {
+  const ends = [];
+  let begun = 0;
+  let faulted;
+  const one = async () => {
+    while (begun < LOAD) {
+      const text = `job ${begun++}`;
+      try {
+        const job = await client.run("load", text, { timeoutMs: 20000, ...options });
+        assert.equal(job.text(), text, "a wrong result");
+        ends.push({ id: job.id, code: "ok" });
+      } catch (err) {
+        assert.ok(err instanceof GangerError, String(err));
+        ends.push({ id: err.id, code: err.code });
+      }
+      if (ends.length >= LOAD / 3 && faulted === undefined) {
+        faulted = fault();
+      }
+    }
+  };
+  await within(Promise.all(Array.from({ length: 30 }, one)), "the load", PATIENCE_MS);
+  await faulted;
+  return ends;
+}
+
+// What this thread works in each turn of the event loop, in ms: the time of others who
+// want the same processor is not counted.
+function watchTurns() {
+  const stat = `/proc/self/task/${process.pid}/schedstat`;
+  const worked = () => Number(readFileSync(stat, "latin1").split(" ")[0]) / 1e6;
+  const turns = [];
+  let last = worked();
+  let on = true;
+  const look = () => {
+    const now = worked();
+    turns.push(now - last);
+    last = worked();
+    if (on) {
+      setImmediate(look);
+    }
+  };
+  setImmediate(look);
+  return () => {
+    on = false;
+    return turns.sort((a, b) => b - a);
+  };
+}
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const tally = (ends) =>
+  ends.reduce((sum, one) => ({ ...sum, [one.code]: (sum[one.code] ?? 0) + 1 }), {});
+
+test("the broker is killed and restarted under load", async (t) => {
+  const broker = await Broker.start();
+  const agent = worker(broker);
+  await agent.line(/event=connected/);
+  const client = new Client({ endpoint: broker.endpoint });
+  const ends = await load(client, async () => {
+    await broker.kill();
+    await broker.again();
+  });
+  t.diagnostic(JSON.stringify(tally(ends)));
+  assert.equal(ends.length, LOAD);
+  assert.ok(ends.every((one) => one.code === "ok" || MAY.includes(one.code)));
+  assert.ok(tally(ends).ok > LOAD / 2, "it came back");
+  const times = ran();
+  for (const { id } of ends.filter((one) => one.code === "ok")) {
+    assert.equal(times.get(id), 1, `${id} was confirmed, and run again`);
+  }
+  await client.close();
+  assert.equal(await agent.end(), 0);
+  await broker.stop();
+});
+
+test("the link is cut under load, again and again", async (t) => {
+  const broker = await Broker.start();
+  const agent = worker(broker);
+  await agent.line(/event=connected/);
+  const wire = await Wire.to(broker.endpoint);
+  const client = new Client({ endpoint: wire.endpoint });
+  const ends = await load(client, async () => {
+    for (let n = 0; n < 5; n++) {
+      wire.cut();
+      await client.stats({ timeoutMs: 10000 });
+    }
+  });
+  t.diagnostic(JSON.stringify(tally(ends)));
+  assert.deepEqual(tally(ends), { ok: LOAD });
+  const times = ran();
+  assert.ok([...times.values()].every((n) => n === 1) && times.size === LOAD);
+  await client.close();
+  await wire.close();
+  assert.equal(await agent.end(), 0);
+  await broker.stop();
+});
+
+test("a link that falls silent ends calls in their time, and heals", async () => {
+  const times = ["client_heartbeat_ms=200ms", "client_dead_after_ms=1s"];
+  const broker = await Broker.start(...times.flatMap((one) => ["--set", one]));
+  const wire = await Wire.to(broker.endpoint);
+  const client = new Client({ endpoint: wire.endpoint });
+  await client.stats();
+  wire.hold(true);
+  const began = performance.now();
+  const err = await client.submit("q", "x", { timeoutMs: 400 }).catch((why) => why);
+  assert.equal(err.fate, "unknown");
+  assert.ok(performance.now() - began < 1000);
+  const again = client.submit("q", "x", { id: err.id, timeoutMs: 20000 });
+  // The broker is given up and looked for anew; by then the wire lets through.
+  setTimeout(() => wire.hold(false), 1500);
+  assert.equal((await again).id, err.id);
+  await client.close();
+  await wire.close();
+  await broker.stop();
+});
+
+test("the agent is killed under load: its jobs are run by another", async (t) => {
+  const times = ["heartbeat_ms=200ms", "dead_after_ms=1s", "lease_ms=2s"];
+  const sets = [...times, "gone_grace_ms=200ms"].flatMap((one) => ["--set", one]);
+  const broker = await Broker.start(...sets);
+  const first = worker(broker);
+  await first.line(/event=connected/);
+  const client = new Client({ endpoint: broker.endpoint });
+  let second;
+  const ends = await load(
+    client,
+    async () => {
+      second = worker(broker);
+      await first.end("SIGKILL");
+    },
+    { attempts: 5, backoff: { kind: "fixed", ms: 10 } },
+  );
+  t.diagnostic(JSON.stringify(tally(ends)));
+  assert.deepEqual(tally(ends), { ok: LOAD });
+  const again = [...ran().values()].filter((n) => n > 1).length;
+  t.diagnostic(`${again} attempts of the killed agent were run again`);
+  assert.ok(again <= 4, "only what it had in hand");
+  await client.close();
+  assert.equal(await second.end(), 0);
+  await broker.stop();
+});
+
+test("an executor is killed under load: its attempt alone is run again", async () => {
+  const broker = await Broker.start();
+  const agent = worker(broker, 2);
+  await agent.line(/event=connected/);
+  const client = new Client({ endpoint: broker.endpoint });
+  const ends = await load(
+    client,
+    async () => {
+      const run = new Process("pkill", ["-KILL", "-P", String(agent.child.pid), "-o"]);
+      await run.ended;
+    },
+    { attempts: 5, backoff: { kind: "fixed", ms: 10 } },
+  );
+  assert.deepEqual(tally(ends), { ok: LOAD });
+  assert.ok([...ran().values()].filter((n) => n > 1).length <= 1);
+  await client.close();
+  assert.equal(await agent.end(), 0);
+  await broker.stop();
+});
+
+test("the event loop is not blocked by a storm of calls", async (t) => {
+  const broker = await Broker.start();
+  const client = new Client({ endpoint: broker.endpoint });
+  const storm = async () => {
+    for (let n = 0; n < 50; n++) {
+      await client.submit("storm", `payload ${n}`);
+    }
+  };
+  const all = () => Promise.all(Array.from({ length: 100 }, storm));
+  await all(); // Once to have it compiled.
+  const stop = watchTurns();
+  // A stall would last for a heartbeat, which is ten seconds.
+  await within(all(), "answers that have come to be read", 8000);
+  const turns = stop();
+  t.diagnostic(`longest of ${turns.length} turns: ${turns[0].toFixed(1)} ms`);
+  // One of them may have met the collector of garbage.
+  assert.ok(turns[1] < 10, `the loop stood still for ${turns[1]} ms`);
+  await client.close();
+  await broker.stop();
+});
