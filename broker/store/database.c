@@ -194,6 +194,8 @@ enum gg_err gg_database_create(const struct gg_page_vfs *vfs, const char *path,
     }
     if (rc != SQLITE_OK) {
         err = gg_database_fault(&database, "create", report);
+    } else if (chmod(path, 0600) != 0) { /* Its log gets the same mode. */
+        err = gg_report_system(report, "chmod", path, errno);
     }
     gg_database_close(&database);
     return err;

@@ -91,6 +91,7 @@ struct gg_sqlite {
     uint64_t blob_bytes;
     int log_frames;      /* In the log, set by SQLite's hook. */
     int checkpoint_from; /* Frames from which it is worth while. */
+    int unlooked;        /* Commits since the free pages were counted. */
     bool shrinking;
     struct gg_id *deferred; /* Blobs to remove after the backup. */
     size_t deferred_count;

@@ -9,10 +9,13 @@
 
 enum {
     LOOK_MS = 250,            /* How often a disk that is nearly full is looked at. */
+    LOOK_COMMITS = 32,        /* How often the database's free pages are counted. */
     CHECKPOINT_FRAMES = 1000, /* About 4 MiB: a piece that delays one commit. */
-    SHRINK_PAGES = 512,       /* Given back after one commit. */
-    FREE_PAGES_MAX = 8192,    /* 32 MiB of free pages beside as much as is in use. */
-    FREE_PAGES_MIN = 64,      /* What is left in a database when the disk is full. */
+    BATCH_OPS_MAX = 4096, /* A commit's own pages stay within the log's usual size, */
+    BATCH_BYTES_MAX = 4 << 20, /* and nobody waits long for it. */
+    SHRINK_PAGES = 512,        /* Given back after one commit. */
+    FREE_PAGES_MAX = 8192,     /* 32 MiB of free pages beside as much as is in use. */
+    FREE_PAGES_MIN = 64,       /* What is left in a database when the disk is full. */
 };
 
 /* How an attempt at something went. */
@@ -339,6 +342,7 @@ static void look_at_pages(struct gg_sqlite *sqlite)
         return;
     }
     int64_t used = all - unused;
+    sqlite->unlooked = 0;
     sqlite->shrinking = sqlite->space.low ? unused > FREE_PAGES_MIN
                                           : unused > used + FREE_PAGES_MAX;
     (void)pthread_mutex_lock(&sqlite->lock);
@@ -385,6 +389,8 @@ static void keep_house(struct gg_sqlite *sqlite)
 {
     if (sqlite->log_frames >= sqlite->checkpoint_from) {
         checkpoint(sqlite);
+    } else if (++sqlite->unlooked >= LOOK_COMMITS) {
+        look_at_pages(sqlite);
     }
     if (gg_space_look(&sqlite->space)) {
         if (sqlite->space.low) {
@@ -400,16 +406,24 @@ static void keep_house(struct gg_sqlite *sqlite)
 
 /* ---- the thread ---- */
 
-/* What waits, as one batch; it ends before a second group with blobs, so that a blob is
- * never removed and written anew in one transaction. */
+/* What waits, as one batch within bounds; it ends before a second group with blobs, so
+ * that a blob is never removed and written anew in one transaction. */
 static struct gg_group *take_batch(struct gg_sqlite *sqlite)
 {
     struct gg_group *first = sqlite->queue_first;
     struct gg_group *last = first;
     bool blobs = first->blob_count > 0;
-    while (last->next != NULL && !(blobs && last->next->blob_count > 0)) {
-        last = last->next;
-        blobs = blobs || last->blob_count > 0;
+    uint64_t ops = first->op_count;
+    uint64_t bytes = first->len;
+    for (struct gg_group *next = last->next; next != NULL; next = last->next) {
+        ops += next->op_count;
+        bytes += next->len;
+        if ((blobs && next->blob_count > 0) || ops > BATCH_OPS_MAX ||
+            bytes > BATCH_BYTES_MAX) {
+            break;
+        }
+        blobs = blobs || next->blob_count > 0;
+        last = next;
     }
     sqlite->queue_first = last->next;
     if (last->next == NULL) {

@@ -62,12 +62,13 @@ static struct disk {
     bool struck;
     bool dead;
     int sync_ms;
+    uint64_t free_bytes;
     int last_errno;
     struct {
         bool used;
         char path[DISK_PATH_BYTES];
     } fds[FDS_MAX];
-} disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .free_bytes = UINT64_MAX};
 
 static void *must(void *memory)
 {
@@ -439,7 +440,13 @@ static int disk_mkdir(struct gg_files *self, const char *path, mode_t mode)
 static int disk_statvfs(struct gg_files *self, const char *path, struct statvfs *out)
 {
     (void)self;
-    return statvfs(path, out);
+    int result = statvfs(path, out);
+    disk_lock();
+    if (result == 0 && disk.free_bytes != UINT64_MAX) {
+        out->f_bavail = disk.free_bytes / out->f_frsize;
+    }
+    disk_unlock();
+    return result;
 }
 
 struct gg_files *disk_files(void)
@@ -517,6 +524,13 @@ void disk_set_sync_ms(int ms)
     disk_unlock();
 }
 
+void disk_set_free(uint64_t bytes)
+{
+    disk_lock();
+    disk.free_bytes = bytes;
+    disk_unlock();
+}
+
 void disk_reset(void)
 {
     disk_lock();
@@ -539,6 +553,7 @@ void disk_reset(void)
         free(node);
     }
     disk.sync_ms = 0;
+    disk.free_bytes = UINT64_MAX;
     disk_unlock();
     disk_plan(0, DISK_SOUND, false);
 }

@@ -46,6 +46,9 @@ bool disk_struck(void);
 /* Put every sync off by so many milliseconds. */
 void disk_set_sync_ms(int ms);
 
+/* The disk says that so much is free; UINT64_MAX: what the real one says. */
+void disk_set_free(uint64_t bytes);
+
 /* How much of what was not synced survives a power cut. */
 enum disk_survival { DISK_NOTHING, DISK_SOME, DISK_EVERYTHING };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "broker/store/sqlite.h"
+#include "tests/lib/disk.h"
 #include "tests/lib/scratch.h"
 
 enum { PATH_BYTES = 4096, LIMIT_MS = 20000, MANY = 3000 };
@@ -267,6 +268,12 @@ static void folder_is_for_its_owner_only(void **state)
     assert_int_equal(stat(f->path, &stat_of), 0);
 
     assert_int_equal(stat_of.st_mode & 0777, 0700);
+    put(f, 1, "one");
+    sync_store(f);
+    assert_int_equal(stat(inside(f, "ganger.db"), &stat_of), 0);
+    assert_int_equal(stat_of.st_mode & 0777, 0600);
+    assert_int_equal(stat(inside(f, "ganger.db-wal"), &stat_of), 0);
+    assert_int_equal(stat_of.st_mode & 0777, 0600);
 }
 
 /* ---- it refuses ---- */
@@ -638,6 +645,127 @@ static void backup_onto_something_is_refused(void **state)
     assert_non_null(strstr(answer.text, "there already"));
 }
 
+/* ---- room ---- */
+
+/* Wait until the store says so. */
+static void await_space(struct fixture *f, enum gg_store_space space)
+{
+    while (gg_store_space(f->store) != space) {
+        uint64_t durable = 0;
+        struct pollfd fd = {.fd = gg_store_descriptor(f->store), .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, LIMIT_MS), 1);
+        assert_int_equal(gg_store_durable(f->store, &durable), GG_OK);
+    }
+}
+
+static void nearly_full_disk_is_said_and_so_is_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct stat stat_of;
+    disk_reset();
+    f->options.files = disk_files();
+    f->options.vfs = disk_vfs();
+    open_store(f);
+    assert_int_equal(gg_store_space(f->store), GG_STORE_SPACE_OK);
+    assert_int_equal(stat(inside(f, "ballast"), &stat_of), 0);
+
+    disk_set_free(f->options.ballast_bytes / 2);
+    put(f, 1, "one");
+    sync_store(f);
+    await_space(f, GG_STORE_SPACE_LOW);
+    put(f, 2, "running work still ends");
+    sync_store(f);
+    disk_set_free(f->options.ballast_bytes * 8);
+
+    await_space(f, GG_STORE_SPACE_OK); /* Without a commit that would look. */
+    gg_store_close(&f->store);
+    disk_reset();
+}
+
+/* The commit that finds no room takes the ballast's; when there is room again, that is
+ * made anew. */
+static void full_disk_costs_the_ballast_and_no_record(void **state)
+{
+    struct fixture *f = *state;
+    struct stat stat_of;
+    disk_reset();
+    f->options.files = disk_files();
+    f->options.vfs = disk_vfs();
+    open_store(f);
+    disk_set_free(0);
+    disk_plan(1, DISK_FULL, false);
+
+    put(f, 1, "one");
+    sync_store(f);
+
+    assert_true(disk_struck());
+    assert_int_equal(stat(inside(f, "ballast"), &stat_of), -1);
+    assert_int_equal(gg_store_space(f->store), GG_STORE_SPACE_LOW);
+    disk_set_free(f->options.ballast_bytes * 8);
+    await_space(f, GG_STORE_SPACE_OK);
+    assert_int_equal(stat(inside(f, "ballast"), &stat_of), 0);
+    kill_and_copy(f);
+    disk_reset();
+    open_store(f);
+    assert_int_equal(scan(f).count, 1);
+    gg_store_close(&f->store);
+    disk_reset();
+}
+
+static void more_waiting_than_the_bound_is_said(void **state)
+{
+    struct fixture *f = *state;
+    f->options.waiting_bytes_max = 100;
+    open_store(f);
+    assert_int_equal(gg_store_space(f->store), GG_STORE_SPACE_OK);
+
+    put(f, 1, "one");
+    put(f, 2, "two");
+
+    assert_int_equal(gg_store_space(f->store), GG_STORE_SPACE_BEHIND);
+    sync_store(f);
+    assert_int_equal(gg_store_space(f->store), GG_STORE_SPACE_OK);
+}
+
+/* What was deleted is given back: the file does not keep the size of its worst day. */
+static void emptied_store_gives_its_room_back(void **state)
+{
+    struct fixture *f = *state;
+    enum { RECORDS = 40000, RECORD_BYTES = 2000, BOUND = 64 << 20 };
+    struct gg_store_status status;
+    uint8_t bytes[RECORD_BYTES] = {1};
+    open_store(f);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        struct gg_store_key key = key_of(i);
+        assert_int_equal(
+            gg_store_put(f->store, ++f->number, &key, gg_slice_of(bytes, sizeof bytes)),
+            GG_OK);
+        if (i % 1000 == 0) {
+            sync_store(f);
+        }
+    }
+    sync_store(f);
+    gg_store_status(f->store, &status);
+    assert_true(status.disk_bytes > BOUND);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        struct gg_store_key key = key_of(i);
+        assert_int_equal(gg_store_del(f->store, ++f->number, &key), GG_OK);
+        if (i % 1000 == 0) {
+            sync_store(f);
+        }
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        put(f, i, "small");
+        sync_store(f);
+    }
+
+    gg_store_close(&f->store);
+
+    struct stat stat_of;
+    assert_int_equal(stat(inside(f, "ganger.db"), &stat_of), 0);
+    assert_true(stat_of.st_size < BOUND);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -664,6 +792,10 @@ int main(void)
         TEST(backup_under_load_is_of_one_moment),
         TEST(damaged_backup_is_refused),
         TEST(backup_onto_something_is_refused),
+        TEST(nearly_full_disk_is_said_and_so_is_its_end),
+        TEST(full_disk_costs_the_ballast_and_no_record),
+        TEST(more_waiting_than_the_bound_is_said),
+        TEST(emptied_store_gives_its_room_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
