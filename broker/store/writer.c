@@ -13,6 +13,7 @@ enum {
     CHECKPOINT_FRAMES = 1000, /* About 4 MiB: a piece that delays one commit. */
     BATCH_OPS_MAX = 4096, /* A commit's own pages stay within the log's usual size, */
     BATCH_BYTES_MAX = 4 << 20, /* and nobody waits long for it. */
+    SHRINK_MS = 5,             /* Between two pieces, while nothing else is to do. */
     SHRINK_PAGES = 512,        /* Given back after one commit. */
     FREE_PAGES_MAX = 8192,     /* 32 MiB of free pages beside as much as is in use. */
     FREE_PAGES_MIN = 64,       /* What is left in a database when the disk is full. */
@@ -380,7 +381,7 @@ static void shrink(struct gg_sqlite *sqlite)
     }
     look_at_pages(sqlite);
     sqlite->shrinking = sqlite->shrinking && rc == SQLITE_OK;
-    if (sqlite->space.low) { /* The file gets shorter only now. */
+    if (sqlite->space.low || !sqlite->shrinking) { /* The file gets shorter only now. */
         checkpoint(sqlite);
     }
 }
@@ -437,7 +438,7 @@ static struct gg_group *take_batch(struct gg_sqlite *sqlite)
 static struct gg_group *wait_for_batch(struct gg_sqlite *sqlite, bool *out_stop)
 {
     bool busy = sqlite->space.low || sqlite->shrinking || sqlite->deferred_count > 0;
-    struct timespec until = gg_mono_timespec(LOOK_MS);
+    struct timespec until = gg_mono_timespec(sqlite->shrinking ? SHRINK_MS : LOOK_MS);
     struct gg_group *groups = NULL;
     int timed_out = 0;
     (void)pthread_mutex_lock(&sqlite->lock);
