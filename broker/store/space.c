@@ -4,7 +4,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { DISK_SHARE = 8 };
+enum { DISK_SHARE = 8, START_BYTES = 1 << 20 };
+
+static void name_ballast(struct gg_space *space, struct gg_files *files,
+                         const char *folder)
+{
+    space->files = files;
+    space->folder = folder;
+    (void)snprintf(space->path, sizeof space->path, "%s/ballast", folder);
+}
 
 static bool read_free(struct gg_space *space, uint64_t *out_total)
 {
@@ -64,9 +72,7 @@ enum gg_err gg_space_init(struct gg_space *space, struct gg_files *files,
                           struct gg_store_report *report)
 {
     uint64_t total = 0;
-    space->files = files;
-    space->folder = folder;
-    (void)snprintf(space->path, sizeof space->path, "%s/ballast", folder);
+    name_ballast(space, files, folder);
     if (!read_free(space, &total)) {
         return gg_report_system(report, "statvfs", folder, errno);
     }
@@ -89,4 +95,14 @@ bool gg_space_free_ballast(struct gg_space *space)
     atomic_store(&space->shown_low, true);
     (void)space->files->unlink(space->files, space->path);
     return true;
+}
+
+void gg_space_make_way(struct gg_files *files, const char *folder)
+{
+    struct gg_space space = {0};
+    uint64_t total = 0;
+    name_ballast(&space, files, folder);
+    if (read_free(&space, &total) && atomic_load(&space.free_bytes) < START_BYTES) {
+        (void)files->unlink(files, space.path);
+    }
 }

@@ -29,6 +29,10 @@ GG_MUST_USE enum gg_err gg_space_init(struct gg_space *space, struct gg_files *f
                                       const char *folder, uint64_t ballast_bytes,
                                       struct gg_store_report *report);
 
+/* Before a folder is opened: on a disk without any room the ballast goes at once, for
+ * SQLite cannot even read its log without a little. */
+void gg_space_make_way(struct gg_files *files, const char *folder);
+
 /* Look again; makes the ballast anew when there is room for it. True: low or not low
  * has changed. */
 bool gg_space_look(struct gg_space *space);

@@ -284,6 +284,24 @@ static enum gg_err sqlite_scan(struct gg_store *store, enum gg_store_kind kind,
     return err;
 }
 
+/* The last word on a blob among what is not yet durable, or NULL. */
+static const struct gg_op *find_waiting_blob(const struct gg_sqlite *sqlite,
+                                             const struct gg_store_blob_key *key)
+{
+    const struct gg_op *last = sqlite->open == NULL
+                                   ? NULL
+                                   : gg_group_find_blob(sqlite->open, key);
+    if (last != NULL) {
+        return last;
+    }
+    for (const struct gg_group *group = sqlite->flying_first; group != NULL;
+         group = group->next_flying) {
+        const struct gg_op *op = gg_group_find_blob(group, key);
+        last = op == NULL ? last : op;
+    }
+    return last;
+}
+
 static enum gg_err sqlite_load(struct gg_store *store, uint64_t ticket,
                                const struct gg_store_blob_key *key)
 {
@@ -297,13 +315,7 @@ static enum gg_err sqlite_load(struct gg_store *store, uint64_t ticket,
     }
     question->answer.ticket = ticket;
     question->row = gg_blob_row_id(key);
-    const struct gg_op *op = sqlite->open == NULL
-                                 ? NULL
-                                 : gg_group_find_blob(sqlite->open, key);
-    for (const struct gg_group *group = sqlite->flying_first;
-         op == NULL && group != NULL; group = group->next_flying) {
-        op = gg_group_find_blob(group, key);
-    }
+    const struct gg_op *op = find_waiting_blob(sqlite, key);
     if (op != NULL && op->blob != NULL) { /* On its way to the disk. */
         question->answer.blob = gg_blob_ref(op->blob);
         gg_sqlite_answer(sqlite, question);
@@ -607,6 +619,7 @@ enum gg_err gg_store_open_sqlite(const char *path,
         }
     }
     if (err == GG_OK) {
+        gg_space_make_way(sqlite->files, sqlite->folder.path);
         err = gg_sqlite_recover(sqlite, out_report);
     }
     if (err == GG_OK) {

@@ -18,7 +18,7 @@
 #include "tests/lib/disk.h"
 #include "tests/lib/scratch.h"
 
-enum { PATH_BYTES = 4096, LIMIT_MS = 20000, MANY = 3000 };
+enum { PATH_BYTES = 4096, FOLDER_BYTES = 2048, LIMIT_MS = 20000, MANY = 3000 };
 
 struct fixture {
     const char *path;
@@ -171,7 +171,7 @@ static void scribble(const char *path, off_t at, const void *bytes, size_t len)
 /* As after a kill: what the folder holds now, opened without an orderly end. */
 static void kill_and_copy(struct fixture *f)
 {
-    static char copy[PATH_BYTES];
+    static char copy[FOLDER_BYTES];
     (void)snprintf(copy, sizeof copy, "%s/copy", scratch_above());
     scratch_copy_tree(f->path, copy);
     gg_store_close(&f->store);
@@ -294,7 +294,7 @@ static void second_broker_is_refused_with_the_owner(void **state)
 static void what_is_no_folder_of_ours_is_refused(void **state)
 {
     struct fixture *f = *state;
-    char path[PATH_BYTES];
+    char path[FOLDER_BYTES];
     const char *real = f->path;
     (void)snprintf(path, sizeof path, "%s/no/data", scratch_above());
     f->path = path;
@@ -497,7 +497,7 @@ static void sound_folder_has_no_findings(void **state)
 static void repair_saves_what_can_be_read_and_lists_the_rest(void **state)
 {
     struct fixture *f = *state;
-    char into[PATH_BYTES];
+    char into[FOLDER_BYTES];
     open_store(f);
     for (uint32_t i = 0; i < MANY; i++) {
         put(f, i, "some text that is a little longer");
@@ -539,7 +539,7 @@ static void restored_backup_has_everything_of_its_moment(void **state)
 {
     struct fixture *f = *state;
     char file[PATH_BYTES];
-    char into[PATH_BYTES];
+    char into[FOLDER_BYTES];
     (void)snprintf(file, sizeof file, "%s/backup", scratch_above());
     (void)snprintf(into, sizeof into, "%s/restored", scratch_above());
     open_store(f);
@@ -572,7 +572,7 @@ static void backup_under_load_is_of_one_moment(void **state)
 {
     struct fixture *f = *state;
     char file[PATH_BYTES];
-    char into[PATH_BYTES];
+    char into[FOLDER_BYTES];
     uint64_t durable = 0;
     (void)snprintf(file, sizeof file, "%s/backup", scratch_above());
     (void)snprintf(into, sizeof into, "%s/restored", scratch_above());
@@ -617,7 +617,7 @@ static void damaged_backup_is_refused(void **state)
 {
     struct fixture *f = *state;
     char file[PATH_BYTES];
-    char into[PATH_BYTES];
+    char into[FOLDER_BYTES];
     (void)snprintf(file, sizeof file, "%s/backup", scratch_above());
     (void)snprintf(into, sizeof into, "%s/restored", scratch_above());
     open_store(f);

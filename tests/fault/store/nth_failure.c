@@ -14,13 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/assert.h"
 #include "tests/fault/store/story.h"
 #include "tests/lib/disk.h"
 #include "tests/lib/scratch.h"
 
-enum { STEPS = 12, SEED = 4, PATH = 4096, DISK_PART = 6, MEMORY_PART = 25 };
+enum { STEPS = 12, SEED = 4, PATH = 4096, DISK_PART = 9, MEMORY_PART = 40 };
 
 /* ---- allocations: ours by the linker's --wrap, SQLite's by its own table ---- */
 
@@ -253,6 +254,49 @@ static void nothing_is_durable_after_a_failed_sync(void **state)
     disk_reset();
 }
 
+static void disk_that_cannot_sync_is_refused_by_name(void **state)
+{
+    (void)state;
+    bool named = false;
+    for (uint64_t nth = 1; nth < 12 && !named; nth++) {
+        struct gg_store_report report;
+        disk_reset();
+        disk_plan(nth, DISK_ERROR, true);
+        struct gg_store *store = open_at(scratch_new(), true, &report);
+        named = store == NULL && strstr(report.fault, "cannot sync") != NULL;
+        gg_store_close(&store);
+        scratch_remove();
+    }
+    assert_true(named);
+    disk_reset();
+}
+
+/* SQLite needs a little room even to read. */
+static void start_on_a_full_disk_takes_the_room_of_the_ballast(void **state)
+{
+    (void)state;
+    struct gg_store_report report;
+    struct stat stat_of;
+    char ballast[PATH];
+    disk_reset();
+    const char *path = scratch_new();
+    (void)snprintf(ballast, sizeof ballast, "%s/ballast", path);
+    struct gg_store *store = open_at(path, true, &report);
+    assert_non_null(store);
+    gg_store_close(&store);
+    assert_int_equal(stat(ballast, &stat_of), 0);
+    disk_set_free(0);
+
+    store = open_at(path, true, &report);
+
+    assert_non_null(store);
+    assert_int_equal(stat(ballast, &stat_of), -1);
+    assert_int_equal(gg_store_space(store), GG_STORE_SPACE_LOW);
+    gg_store_close(&store);
+    scratch_remove();
+    disk_reset();
+}
+
 /* The first part of the allocations is those of opening. */
 static unsigned long live_without_memory(struct story *story, const char *path,
                                          unsigned long nth, bool for_good)
@@ -318,6 +362,8 @@ int main(void)
         cmocka_unit_test(failed_call_is_told),
         cmocka_unit_test(disk_that_has_failed_is_told),
         cmocka_unit_test(nothing_is_durable_after_a_failed_sync),
+        cmocka_unit_test(disk_that_cannot_sync_is_refused_by_name),
+        cmocka_unit_test(start_on_a_full_disk_takes_the_room_of_the_ballast),
         cmocka_unit_test(failed_allocation_is_told),
         cmocka_unit_test(end_of_memory_is_told),
     };
