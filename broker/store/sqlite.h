@@ -31,8 +31,8 @@
  * start after anything but an orderly end says up to where the witness vouches.
  *
  * Format version 1. To change what is on disk: raise GG_STORE_FORMAT, teach
- * sqlite_open.c to read the older one, add a folder of the older one to the golden
- * tests, describe it here. A newer one is refused by name.
+ * sqlite_open.c to read the older one, write a folder of the new one beside the older
+ * ones in tests/golden/store, describe it here. A newer one is refused by name.
  */
 #ifndef GG_BROKER_STORE_SQLITE_H
 #define GG_BROKER_STORE_SQLITE_H
