@@ -43,6 +43,16 @@ static enum outcome write_blob(struct gg_sqlite *sqlite, struct gg_op *op,
     struct gg_slice bytes = gg_blob_slice(op->blob);
     uint64_t sum = gg_blob_sum(bytes);
     gg_blob_row_set_sum(op->record + GG_RECORD_HEAD_BYTES, sum);
+    const struct gg_live_slot *old = gg_live_find(&sqlite->live, op->kind, &op->id);
+    if (old != NULL) { /* Over it would be half of each if the power failed now. */
+        if (gg_record_seal(op->record, op->len, gg_live_row(old)) == old->sum) {
+            return DONE;
+        }
+        gg_blobs_path(sqlite->folder.path, &op->id, path);
+        (void)gg_report_fault(report, GG_ERR_STORE,
+                              "%s: other bytes under the same key", path);
+        return FAILED;
+    }
     if (gg_blobs_write(&sqlite->blobs, &op->id, &key, bytes, sum, path) != 0) {
         return system_outcome("write", path, report);
     }
@@ -212,8 +222,11 @@ static void adopt(struct gg_sqlite *sqlite, struct gg_group *groups)
                 continue;
             }
             if (op->len > 0) {
+                if (op->blob != NULL &&
+                    gg_live_find(&sqlite->live, op->kind, &op->id) == NULL) {
+                    sqlite->blob_bytes += op->blob->len;
+                }
                 gg_live_put(&sqlite->live, op->kind, &op->id, op->row, op->sum);
-                sqlite->blob_bytes += op->blob == NULL ? 0 : op->blob->len;
             } else if (op->row != 0) {
                 gg_live_remove(&sqlite->live, op->kind, &op->id);
                 if (op->type == GG_OP_DEL_BLOB) {

@@ -379,6 +379,18 @@ static void blob_may_come_and_go_in_one_group(void **state)
     expect_blob(*state, 1, 0, "second");
 }
 
+/* As a replay does. */
+static void same_blob_may_be_put_again(void **state)
+{
+    put_blob(*state, 1, 1, 0, "payload");
+    assert_int_equal(gg_store_sync(*state), GG_OK);
+
+    put_blob(*state, 2, 1, 0, "payload");
+
+    assert_int_equal(gg_store_sync(*state), GG_OK);
+    expect_blob(*state, 1, 0, "payload");
+}
+
 static void status_counts_what_is_there(void **state)
 {
     struct gg_store *store = *state;
@@ -422,6 +434,7 @@ int main(void)
         TEST(blob_is_loaded_as_it_was_put),
         TEST(removed_blob_is_not_found),
         TEST(blob_may_come_and_go_in_one_group),
+        TEST(same_blob_may_be_put_again),
         TEST(status_counts_what_is_there),
     };
     int failed = 0;
