@@ -22,6 +22,7 @@ TESTS="
     iproute2 procps systemd valgrind
     python3 python3-msgpack python3-zmq
     nodejs npm
+    mypy python3-pip python3-pytest python3-setuptools python3-venv python3-wheel
 "
 
 packages="$BUILD_AND_RUN $TESTS"

@@ -98,11 +98,14 @@ def main(argv):
         print(f"{page}: the marker line is not there once:\n{MARKER}")
         return 1
     new = old.split(MARKER)[0] + MARKER + "\n\n" + tables(program, root)
-    if new == old:
-        return 0
     if argv[3:]:
         page.write_text(new, encoding="utf-8")
-        print(f"{page}: brought up to date")
+        python = root / "client/python"  # Its tables are made from the page.
+        made = [sys.executable, python / "tables.py", page, python / "ganger/_tables.py"]
+        subprocess.run(made, check=True)
+        print(f"{page} and {made[-1]}: up to date")
+        return 0
+    if new == old:
         return 0
     diff = difflib.unified_diff(
         old.splitlines(), new.splitlines(), "PROTOCOL.md", "as it should be", lineterm=""

@@ -1,0 +1,46 @@
+"""What the two front ends share besides the engine: reading arguments."""
+from __future__ import annotations
+
+from typing import Any, Iterable, Iterator, Optional, Union
+
+from . import _calls, errors
+from ._codec import Record
+from ._engine import Engine
+from ._session import PARTIAL, PROGRESS, Answer
+from .types import Job, Partial, Payload, Progress, Submission
+
+TIMEOUT_S = 20.0  # Of a call that says none.
+Work = Union[Submission, str]
+
+
+def submission_of(work: Work, payload: Payload, options: dict[str, Any]) -> Submission:
+    if isinstance(work, Submission):
+        if payload or options:
+            raise errors.BadCall("usage", "a Submission has its payload and options inside")
+        return work
+    try:
+        return Submission(work, payload, **options)
+    except TypeError as error:
+        raise errors.BadCall("usage", f"no such option: {error}") from error
+
+
+def submit_call(engine: Engine, work: Work, payload: Payload, options: dict[str, Any],
+                until_end: bool) -> _calls.Call[Job]:
+    sub = submission_of(work, payload, options)
+    job_id = engine.new_id() if sub.id is None else _calls.as_id(sub.id)
+    return _calls.submit(sub, job_id, until_end)
+
+
+def submit_calls(engine: Engine, works: Iterable[Work],
+                 until_end: bool) -> Iterator[_calls.Call[Job]]:
+    return (submit_call(engine, one, b"", {}, until_end) for one in works)
+
+
+def stream_item(answer: Answer) -> Optional[Union[Progress, Partial]]:
+    """What a watcher is told before the end; None: nothing of interest."""
+    record: Record = answer.record
+    if answer.code == PROGRESS:
+        return Progress(record.get(3, 0) / 1e6, record.get(4, ""), record.get(5, 0))
+    if answer.code == PARTIAL:
+        return Partial(record.get(4, b""), record.get(3, 0), record.get(5, 0))
+    return None
