@@ -363,7 +363,8 @@ static void on_assign(struct gg_worker *agent, struct gg_mono now,
                         : 0;
     struct gg_pool_now *pool = &agent->pools[attempt->pool];
     pool->in_hand++;
-    bool over = pool->in_hand > pool->config.slots || pool->window == 0;
+    pool->open++;
+    bool over = pool->open > pool->config.slots || pool->window == 0;
     if (!pool->used || over || agent->draining || older_runs(agent, highest)) {
         hand_back(agent, attempt);
         return;
@@ -636,6 +637,7 @@ static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
     gg_list_remove(&attempt->todo);
     gg_list_remove(&attempt->said);
     attempt->kind = kind;
+    agent->pools[attempt->pool].open--;
     gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_FINISHED);
     gg_attempt_drop_work(attempt);
     gg_say_outcome(agent, attempt);
@@ -705,7 +707,10 @@ struct gg_mono gg_worker_next_wake(const struct gg_worker *agent)
     }
     if (agent->state == GG_WORKER_UP || agent->state == GG_WORKER_HELLO_SENT) {
         int64_t dead = agent->heard_ms + (int64_t)agent->dead_after_ms + 1;
+        /* A tick that comes later than this is taken for a stop of our own. */
+        int64_t tick = agent->ticked_ms + (int64_t)agent->heartbeat_ms;
         at = dead < at ? dead : at;
+        at = tick < at ? tick : at;
     }
     return (struct gg_mono){at};
 }

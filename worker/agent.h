@@ -77,6 +77,7 @@ struct gg_pool_now {
     struct gg_worker_pool config;
     uint32_t window;     /* Slots offered now. */
     uint32_t in_hand;    /* Assigned and not yet confirmed. */
+    uint32_t open;       /* Of these, not yet ended: what the window counts. */
     struct gg_link line; /* Attempts that wait for an executor. */
     uint32_t waiting;    /* How many those are. */
 };

@@ -106,6 +106,21 @@ static void own_stop_is_not_the_brokers_silence(void **state)
     assert_false(gg_worker_is_silent(f->agent, f->now.mono));
 }
 
+/* A hello can be lost on a connection that looks alive: whoever only comes when the
+ * agent asks to be woken must still find the broker silent. */
+static void lost_hello_is_noticed_by_the_agents_own_wakes(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_mono end = gg_mono_add(f->now.mono, 10000);
+
+    while (!gg_worker_is_silent(f->agent, f->now.mono) && f->now.mono.ms < end.ms) {
+        f->now.mono = gg_worker_next_wake(f->agent);
+        gg_worker_tick(f->agent, f->now.mono);
+    }
+
+    assert_true(gg_worker_is_silent(f->agent, f->now.mono));
+}
+
 /* ---- attempts ---- */
 
 static void assignment_waits_for_an_executor_and_is_told_as_started(void **state)
@@ -215,6 +230,23 @@ static void assignment_over_the_window_goes_back(void **state)
     assert_int_equal(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.kind,
                      GG_OUTCOME_HANDED_BACK);
     assert_null(gg_worker_next_start(f->agent, 0));
+}
+
+/* What has ended and waits to be confirmed is not in the window: a broker whose disk is
+ * slow gives the next job first, and would be given it back for ever. */
+static void window_counts_what_has_not_ended(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t i = 0; i < SLOTS; i++) {
+        struct gg_assign assign = assignment(f, FENCE + i);
+        (void)start(f, &assign);
+        end(f, FENCE + i, GG_OUTCOME_SUCCEEDED);
+    }
+
+    struct gg_assign more = assignment(f, FENCE + SLOTS);
+    (void)tell(f, GG_CMD_ASSIGN, &more);
+
+    assert_non_null(gg_worker_next_start(f->agent, 0));
 }
 
 static void assignment_that_waited_too_long_goes_back(void **state)
@@ -333,12 +365,15 @@ int main(void)
         TEST(reset_ends_the_session_and_attempts_go_on),
         TEST(silence_is_judged_after_dead_after),
         TEST(own_stop_is_not_the_brokers_silence),
+        cmocka_unit_test_setup_teardown(lost_hello_is_noticed_by_the_agents_own_wakes,
+                                        setup_without_welcome, teardown),
         TEST(assignment_waits_for_an_executor_and_is_told_as_started),
         TEST(outcome_is_kept_until_confirmed),
         TEST(same_assignment_twice_is_one_attempt),
         TEST(older_fence_of_a_job_is_never_run),
         TEST(newer_attempt_does_not_run_beside_the_older),
         TEST(assignment_over_the_window_goes_back),
+        TEST(window_counts_what_has_not_ended),
         TEST(assignment_that_waited_too_long_goes_back),
         TEST(large_result_travels_as_second_frame),
         TEST(only_the_last_progress_of_a_pass_is_sent),
