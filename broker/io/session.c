@@ -322,6 +322,14 @@ void gg_shell_hello(struct gg_shell *shell, const struct gg_route *route, int fd
         gg_shell_reset(shell, route, header->session, err, what);
         return;
     }
+    struct gg_peer *before = gg_peers_find(&shell->peers, route);
+    if (before != NULL && before->session == header->session) {
+        /* The same hello again: what it says may be older than what came since. */
+        gg_shell_end(shell, before, false);
+        gg_shell_reset(shell, route, header->session, GG_ERR_NO_SESSION,
+                       "that session number has been used");
+        return;
+    }
     struct gg_authorised_key *entry = NULL;
     if (shell->keys != NULL) {
         entry = current_key(shell, user, key);

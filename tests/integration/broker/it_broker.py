@@ -139,6 +139,13 @@ class Sessions(unittest.TestCase):
         peer.send((C_HEARTBEAT, 2, {}))
         peer.command(C_HEARTBEAT, 2)
 
+    def test_same_hello_twice_ends_session(self):
+        peer, _ = self.welcome()
+        peer.raw(peer.frame(HELLO, [[C_HELLO, 0, {1: 1, 2: 1, 3: CLIENT}]], sequence=1,
+                            acked=0))
+        self.assert_reset(peer.message(), E_NO_SESSION)
+        self.assertEqual(peer.hello()[0], WELCOME)
+
     def test_bad_command_does_not_hurt_its_neighbours(self):
         peer, _ = self.welcome()
         peer.send((C_HEARTBEAT, 1, {}), (99, 2, {}), (C_SUBMIT, 3, {}), (C_HEARTBEAT, 4, {}))
