@@ -1,0 +1,145 @@
+/* facts.h - what the oracle knows of each job, agent and queue; for its own files. */
+#ifndef GG_TESTS_SIM_FACTS_H
+#define GG_TESTS_SIM_FACTS_H
+
+#include "tests/sim/oracle.h"
+
+enum {
+    FACT_RESULT_BYTES = 64,
+    FACT_AGENTS_MAX = 12,
+    FACT_HELD_MAX = 64,
+    FACT_PAUSES_MAX = 64,
+    FACT_RUNS_MAX = 8,
+};
+
+struct fact_run {
+    bool used;
+    uint32_t agent;
+    uint64_t fence;
+    int64_t since;
+};
+
+/* A job, from the moment somebody first asks for it. */
+struct fact {
+    struct gg_submit ask; /* Its texts are constants of the program. */
+    uint8_t queue;
+    uint64_t epoch; /* Of the broker that accepted it. */
+
+    bool accepted;
+    bool refused;
+    uint64_t order; /* Of acceptance. */
+    int64_t accepted_at;
+    uint8_t state; /* enum gg_job_state, as far as it has been told. */
+    uint32_t attempt;
+    uint32_t attempts_max;
+    uint32_t crashes;
+    uint64_t fence; /* Newest. */
+    bool assigned_before;
+    bool by_hand; /* Retried by hand. */
+    bool snoozed;
+    int64_t not_before;
+
+    bool lease_open;
+    uint32_t holder; /* Place in the agents' table. */
+    int64_t lease_until;
+    bool lost;   /* Its lease ended without an outcome, and no newer one was given. */
+    bool unsure; /* The broker was restarted since: who holds it is not known here. */
+
+    bool cancel_asked;
+    bool cancelling;
+    bool never_again; /* Somebody was told "cancelled". */
+
+    int64_t ended_at;
+    bool purged;
+    uint8_t result[FACT_RESULT_BYTES];
+    uint8_t result_len;
+    bool delivered; /* A final answer has left; without retention it may go. */
+
+    struct fact_run runs[FACT_RUNS_MAX]; /* Processes of it that run now. */
+    uint32_t starts;
+
+    bool received; /* An answer about it came to a client, who acknowledges it. */
+    bool shown;    /* A client has read that it is accepted … */
+    uint8_t shown_durable; /* … and how safe it is. */
+    uint8_t shown_state;   /* A terminal state that somebody has read, or 0. */
+    bool shown_cancelling;
+};
+
+struct fact_agent {
+    char name[16];
+    bool here;
+    uint32_t peer;
+    uint64_t incarnation;
+    uint32_t slots;
+    uint32_t open; /* Leases. */
+    int64_t closed_at;
+    bool honest;
+};
+
+/* A pause that has been asked for and not been answered. */
+struct fact_pause {
+    uint32_t peer;
+    uint64_t request;
+    uint8_t queue;
+};
+
+struct facts {
+    struct fact *items;
+    uint32_t count;
+    uint32_t room;
+    uint32_t *places; /* By hash of the id. */
+    uint32_t place_room;
+    uint64_t accept_order;
+    uint64_t last_fence;
+    struct fact_agent agents[FACT_AGENTS_MAX];
+    uint32_t agent_count;
+    uint64_t assigned_order[SIM_QUEUES_MAX][2]; /* By priority: newest first start. */
+    bool paused[SIM_QUEUES_MAX];                /* Answered, and not resumed since. */
+    bool shown_paused[SIM_QUEUES_MAX];          /* … and the answer was read. */
+    int64_t may_start_until[SIM_QUEUES_MAX];
+    struct fact_pause pauses[FACT_PAUSES_MAX];
+    uint32_t pause_count;
+
+    /* The step under way. */
+    const struct gg_event *ev;
+    bool welcomed;
+    uint64_t step_fence; /* Newest when the step began. */
+    bool ended_in_step;
+    bool newest;   /* The outcome that came in is of the newest fence, by its holder. */
+    bool must_end; /* The outcome that came in has to count. */
+    struct gg_id step_id;
+    bool answered;
+    bool dead_may_go; /* More failures than the list may hold. */
+    uint64_t held[FACT_HELD_MAX];
+    uint32_t held_count;
+
+    enum oracle_check broken;
+    char verdict[256];
+};
+
+extern struct facts facts;
+
+/* Judge: say it once, the first time. */
+void facts_fail(struct sim *sim, enum oracle_check check, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct fact *facts_find(const struct gg_id *id);
+struct fact_agent *facts_agent(const char *name, size_t len);
+struct fact_agent *facts_agent_at(uint32_t peer);
+
+/* Moments of jobs and agents, in order. */
+void facts_on_event(struct sim *sim, const struct gg_event_info *event);
+
+/* The step ends or renews leases by what came in. */
+bool facts_may_end(const struct sim *sim, const struct fact *fact);
+void facts_close_lease(struct fact *fact);
+
+static inline bool fact_ended(const struct fact *fact)
+{
+    return fact->state >= GG_JOB_SUCCEEDED && fact->state <= GG_JOB_EXPIRED;
+}
+
+/* For people: the end of an id. */
+#define FACT_NAME(fact) (fact)->ask.id.bytes[14], (fact)->ask.id.bytes[15]
+
+#endif
