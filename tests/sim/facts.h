@@ -105,10 +105,10 @@ struct facts {
     bool welcomed;
     uint64_t step_fence; /* Newest when the step began. */
     bool ended_in_step;
+    bool accepted_in_step;
     bool newest;   /* The outcome that came in is of the newest fence, by its holder. */
     bool must_end; /* The outcome that came in has to count. */
     struct gg_id step_id;
-    bool answered;
     bool dead_may_go; /* More failures than the list may hold. */
     uint64_t held[FACT_HELD_MAX];
     uint32_t held_count;

@@ -356,10 +356,10 @@ void oracle_in(struct sim *sim, const struct gg_event *ev)
     facts.ev = ev;
     facts.welcomed = false;
     facts.ended_in_step = false;
+    facts.accepted_in_step = false;
     facts.must_end = false;
     facts.newest = false;
     facts.step_fence = facts.last_fence;
-    facts.answered = false;
     if (ev->type == GG_EV_HELLO || ev->type == GG_EV_CLOSED) {
         drop_pauses(ev->peer);
     }

@@ -5,7 +5,7 @@
  * processes really run, and what clients were really told. The first broken promise
  * ends the seed.
  *
- * Each checker has a name; plants.txt has bugs by which each of them proves itself.
+ * Each checker has a name; plants.py has bugs by which they prove themselves.
  */
 #ifndef GG_TESTS_SIM_ORACLE_H
 #define GG_TESTS_SIM_ORACLE_H
@@ -107,6 +107,9 @@ int64_t oracle_bound_ms(const struct sim *sim);
 /* The bound is over; then all that was kept has had its time. */
 void oracle_judge_end(struct sim *sim);
 void oracle_judge_empty(struct sim *sim);
+
+/* Fail, to show that failing is possible. */
+void oracle_canary(struct sim *sim);
 
 /* Now and then: sizes and counts of the core itself. */
 void oracle_look_inside(struct sim *sim);

@@ -4,6 +4,7 @@
 static void on_accepted(struct sim *sim, struct fact *fact)
 {
     sim_mark(SIM_MARK_ACCEPTED);
+    facts.accepted_in_step = true;
     /* What its sender has acknowledged may be forgotten with its retention. */
     bool forgotten = fact->state == GG_JOB_EVICTED && fact->received;
     if (fact->accepted && !forgotten) {

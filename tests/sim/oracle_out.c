@@ -169,6 +169,12 @@ static void check_error(struct sim *sim, uint32_t peer, const struct gg_command 
     if (ev->command->code == GG_CMD_SUBMIT) {
         struct fact *fact = facts_find(&ev->command->as.submit.id);
         fact->refused = fact->refused || !fact->accepted;
+        /* Of these two only the waiting may have been refused. */
+        if (facts.accepted_in_step && err != GG_ERR_TOO_MANY &&
+            err != GG_ERR_NO_MEMORY) {
+            facts_fail(sim, ORACLE_REFUSED, "job %02x%02x is refused, and kept",
+                       FACT_NAME(fact));
+        }
         return;
     }
     if (err == GG_ERR_NOT_FOUND || err == GG_ERR_LOST_WITH_BROKER) {

@@ -313,6 +313,11 @@ void oracle_judge_empty(struct sim *sim)
     }
 }
 
+void oracle_canary(struct sim *sim)
+{
+    facts_fail(sim, ORACLE_CANARY, "as it was told to");
+}
+
 void oracle_look_inside(struct sim *sim)
 {
     struct gg_core *core = sim->broker.core;

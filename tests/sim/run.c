@@ -441,6 +441,9 @@ struct sim_result sim_run(uint64_t seed, const struct sim_limits *limits, bool t
     if (oracle_verdict() == NULL) {
         judge(&sim);
     }
+    if (limits->canary) {
+        oracle_canary(&sim);
+    }
     struct sim_result result = {.failed = oracle_verdict() != NULL,
                                 .check = oracle_broken(),
                                 .events = sim.events,

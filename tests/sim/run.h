@@ -11,6 +11,7 @@ struct sim_limits {
     uint64_t acts;    /* Clients do at most so much. */
     uint32_t without; /* Bit n: source of faults n is switched off. */
     int64_t chaos_ms; /* At most so long. */
+    bool canary;      /* Must fail, whatever happens. */
 };
 
 struct sim_result {

@@ -4,6 +4,7 @@
  *   sim --seed S [--trace]                                one of them, what happened
  *   sim --seed S --shrink                                 its smallest failing form
  *   sim … --faults N --acts N --without MASK --chaos MS   a shrunk form, as printed
+ *   sim … --plant N, --canary                             a bug (plants.py); to fail
  *   sim --hashes N                                        seed and state hash, by line
  *
  * Exit status 0: no promise was broken; 1: one was, and the line says how to see it
@@ -17,6 +18,10 @@
 #include <time.h>
 
 #include "tests/sim/run.h"
+
+/* Which planted bug is switched on; only a build with plants looks at it. */
+extern int gg_plant;
+int gg_plant;
 
 struct options {
     uint64_t seeds;
@@ -230,6 +235,8 @@ static bool read_options(int argc, char **argv, struct options *out)
         {"trace", no_argument, NULL, 't'},
         {"shrink", no_argument, NULL, 'k'},
         {"marks", no_argument, NULL, 'm'},
+        {"plant", required_argument, NULL, 'p'},
+        {"canary", no_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     *out = (struct options){.seeds = UINT64_MAX, .first = 1, .events = UINT64_MAX};
@@ -249,6 +256,8 @@ static bool read_options(int argc, char **argv, struct options *out)
         out->trace = out->trace || got == 't';
         out->shrink = out->shrink || got == 'k';
         out->marks = out->marks || got == 'm';
+        gg_plant = got == 'p' ? (int)number : gg_plant;
+        out->limits.canary = out->limits.canary || got == 'c';
         if (got == '?') {
             return false;
         }

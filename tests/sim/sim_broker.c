@@ -515,7 +515,8 @@ static void restore(struct sim *sim)
 void sim_broker_start(struct sim *sim)
 {
     struct sim_broker *broker = &sim->broker;
-    uint64_t epoch = broker->epoch + 1;
+    /* A durable one is told nothing: its records must raise it. */
+    uint64_t epoch = sim->swarm.durable ? 1 : broker->epoch + 1;
     *broker = (struct sim_broker){.epoch = epoch, .passed_at = sim->now};
     set_bounds(sim);
     broker->about = (struct gg_core_about){.program = "gangerd sim",
