@@ -220,7 +220,7 @@ test("CURVE keys let in, and keep out", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ganger-node-"));
   const file = (name) => join(folder, name);
   const ganger = async (...args) => {
-    const { code: status } = await new Process(program("ganger"), args).ended;
+    const status = await new Process(program("ganger"), args).end(0);
     assert.equal(status, 0, args.join(" "));
   };
   for (const name of ["broker.key", "alice.key", "eve.key"]) {

@@ -209,7 +209,7 @@ test("an executor is killed under load: its attempt alone is run again", async (
     client,
     async () => {
       const run = new Process("pkill", ["-KILL", "-P", String(agent.child.pid), "-o"]);
-      await run.ended;
+      await run.end(0);
     },
     { attempts: 5, backoff: { kind: "fixed", ms: 10 } },
   );

@@ -7,7 +7,6 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { after } from "node:test";
 
 const BIN = process.env.GG_BIN_DIR;
 const PATIENCE_MS = 30000;
@@ -23,9 +22,10 @@ export function within(promise, what, ms = PATIENCE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// What a test that failed leaves running ends with its file.
+// What a test that failed leaves running ends with this process, and keeps it from
+// ending no longer than somebody waits for it.
 const running = new Set();
-after(() => running.forEach((child) => child.kill("SIGKILL")));
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 // A process whose lines on one stream are looked for; what it said is kept.
 export class Process {
@@ -35,6 +35,9 @@ export class Process {
       ...options,
     });
     running.add(this.child);
+    this.child.unref();
+    this.child.stdout.unref();
+    this.child.stderr.unref();
     this.said = [];
     this.watchers = [];
     this.ended = once(this.child, "close").then(([code, signal]) => {
@@ -117,7 +120,10 @@ process.on("exit", () => rmSync(runtime, { recursive: true, force: true }));
 
 // A ganger-worker; resolves once the broker has taken it.
 export async function agent(endpoint, queue, command, ...options) {
-  const args = ["--broker", endpoint, "--queue", queue, ...options, "--", ...command];
+  const args = ["--broker", endpoint, "--queue", queue, ...options];
+  if (command.length > 0) {
+    args.push("--", ...command);
+  }
   const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
   const worker = new Process(program("ganger-worker"), args, { env });
   await worker.line(/event=connected/);
