@@ -63,7 +63,14 @@ export interface WaitOptions extends CallOptions {
   offset?: number;
 }
 
-export interface RunOptions extends SubmitOptions, WaitOptions {}
+export interface RunOptions extends SubmitOptions, WaitOptions {
+  /**
+   * For many short jobs: the broker answers once, at the end, and of a success says id,
+   * queue, key, state, attempt and result alone. A broker without a store that dies
+   * before the acceptance was known to have arrived may leave it run a second time.
+   */
+  endOnly?: boolean;
+}
 export interface CancelOptions extends CallOptions {
   /** For the audit log. */
   reason?: string;

@@ -49,6 +49,7 @@ const EVENTS_KEPT = 10000; /* That wait for whoever iterates. */
 /* After these a submission that waits may have been accepted all the same. */
 const PERHAPS: readonly ErrorCode[] = ["too_many", "no_memory"];
 const PERHAPS_MS = 250;
+const END_ONLY = { end_only: true };
 
 /**
  * A client of a Ganger broker. Every call ends: done, refused, or unknown (the error's
@@ -133,7 +134,7 @@ export class Client {
     }
     let answer: RecordOf<"job">;
     try {
-      const whole = { ...record, wait: true };
+      const whole = { ...record, wait: true, ...(options.endOnly ? END_ONLY : {}) };
       answer = await this.#caller.call("submit", whole, { options, until, id });
     } catch (err) {
       if (err instanceof GangerError && PERHAPS.includes(err.code)) {

@@ -80,6 +80,8 @@ interface Request extends Due {
   untilEnd: boolean;
   payloadBytes: number;
   accepted: Accepted | undefined;
+  /** Asked with end_only: the epoch of the broker that has it, as far as is known. */
+  takenBy: bigint | undefined;
 }
 
 /** Who says hello. */
@@ -191,6 +193,7 @@ export class Requests extends Session {
       untilEnd: name === "submit" && values["wait"] === true,
       payloadBytes: payload?.length ?? 0,
       accepted: undefined,
+      takenBy: undefined,
       deadline,
       over: false,
     };
@@ -279,7 +282,16 @@ export class Requests extends Session {
   }
 
   protected override onOpen(): void {
-    /* What is in line goes by itself. */
+    /* What is in line goes by itself. But what another broker took, which kept nothing,
+       would run a second time: it is waited for, and called lost. */
+    for (const request of this.#all.values()) {
+      const { takenBy } = request;
+      if (takenBy !== undefined && takenBy !== this.epoch && !this.limits.durable) {
+        const id = request.record["id"] as Uint8Array;
+        this.#becomeWait(request, { id, epoch: takenBy });
+        request.encoded = encodeCommand("wait", request.number, request.record);
+      }
+    }
   }
 
   protected override onSent(): void {
@@ -411,11 +423,7 @@ export class Requests extends Session {
   /* What a request becomes when the session that carried it is over. */
   #revise(request: Request, gaps: Request[]): void {
     if (request.untilEnd && request.accepted !== undefined) {
-      const { id, epoch } = request.accepted;
-      request.name = "wait";
-      request.record = { id, epoch, want_result: true };
-      request.untilEnd = false;
-      request.payloadBytes = 0;
+      this.#becomeWait(request, request.accepted);
     } else if (request.name === "wait") {
       if (request.sequence <= this.peerAcked && request.record["epoch"] === undefined) {
         /* The broker took it and did not answer "not found": it knew the job. */
@@ -424,10 +432,20 @@ export class Requests extends Session {
     } else {
       if (request.name === "subscribe") {
         gaps.push(request);
+      } else if (request.untilEnd && request.sequence <= this.peerAcked) {
+        request.takenBy ??= this.epoch;
       }
       return; /* Its bytes stay as they are. */
     }
     request.encoded = encodeCommand("wait", request.number, request.record);
+  }
+
+  #becomeWait(request: Request, { id, epoch }: Accepted): void {
+    request.name = "wait";
+    request.record = { id, epoch, want_result: true };
+    request.untilEnd = false;
+    request.takenBy = undefined;
+    request.payloadBytes = 0;
   }
 
   #release(request: Request): void {

@@ -50,6 +50,8 @@ export interface Limits {
   leaseMs: number;
   graceMs: number;
   inlineBytes: number;
+  /** What the broker takes survives it. */
+  durable: boolean;
 }
 
 const ACK_MS = 50; /* Longest wait for a message that acknowledges by the way. */
@@ -118,6 +120,7 @@ export abstract class Session {
     leaseMs: 0,
     graceMs: 0,
     inlineBytes: 16384,
+    durable: false,
   };
   /** The broker's wall clock less ours, in ms. */
   clockAheadMs = 0;
@@ -315,6 +318,7 @@ export abstract class Session {
       leaseMs: welcome.lease_ms ?? 0,
       graceMs: welcome.grace_ms ?? 0,
       inlineBytes: welcome.inline_bytes_max || 16384,
+      durable: welcome.durability === 2,
     };
     if (welcome.now_at) {
       this.clockAheadMs = welcome.now_at - now.wall;

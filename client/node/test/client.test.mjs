@@ -35,6 +35,15 @@ test("a job is run and its result comes back", async () => {
   assert.equal(typeof job.fence, "bigint");
 });
 
+test("a run may ask for its end only", async () => {
+  const job = await client.run("upper", "brief", { endOnly: true });
+  assert.deepEqual([job.text(), job.state, job.queue], ["BRIEF", "succeeded", "upper"]);
+  const late = client.run("later", "", { endOnly: true, timeoutMs: 100 });
+  const err = await late.catch((why) => why);
+  assert.deepEqual([err.code, err.fate], ["timed_out", "unknown"]);
+  assert.equal((await client.cancel(err.id)).verdict, "cancelled");
+});
+
 test("bytes go and come as they are, small and large", async () => {
   for (const size of [0, 1, 20000, 1000000]) {
     const payload = Buffer.alloc(size, 0xc3);

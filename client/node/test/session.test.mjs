@@ -163,6 +163,30 @@ test("a run that was accepted goes again as a wait with its epoch", () => {
   assert.deepEqual([answers[1].code, answers[1].final], ["lost_with_broker", true]);
 });
 
+test("a run for its end only goes again; to a broker that lost it as a wait", () => {
+  const asked = { id: ID, queue: "q", wait: true, end_only: true };
+  for (const [acked, epoch, durability, name] of [
+    [true, 7n, 1, "submit"], // The same broker.
+    [false, 8n, 1, "submit"], // Another; the old one had not seen it.
+    [true, 8n, 2, "submit"], // Another, which has what the old one took.
+    [true, 8n, 1, "wait"], // Another, and what the old one took is gone.
+  ]) {
+    const { peer, ask, session } = client();
+    peer.open();
+    const answers = ask("submit", asked);
+    const { request } = peer.take()[0].commands[0];
+    peer.heard = acked ? peer.heard : 1;
+    peer.answer(["heartbeat", 0, {}]);
+    session.linkDown();
+    peer.open({ epoch, durability });
+    const [{ commands }] = peer.take();
+    assert.equal(commands[0].name, name);
+    assert.equal(commands[0].record.epoch, name === "wait" ? 7n : undefined);
+    peer.answer(["job", request, { id: ID, state: 5 }]);
+    assert.equal(answers.at(-1).final, true);
+  }
+});
+
 test("a gap in the sequence begins anew; what is late is ignored", () => {
   const { peer, ask, session } = client();
   peer.open();
