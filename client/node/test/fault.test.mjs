@@ -132,6 +132,26 @@ test("the broker is killed and restarted under load", async (t) => {
   await broker.stop();
 });
 
+test("a broker with a store is killed and restarted under load", async (t) => {
+  const broker = await Broker.start("--data", mkdtempSync(join(folder, "data-")));
+  const agent = worker(broker);
+  await agent.line(/event=connected/);
+  const client = new Client({ endpoint: broker.endpoint });
+  const ends = await load(client, async () => {
+    await broker.kill();
+    await broker.again();
+  });
+  t.diagnostic(JSON.stringify(tally(ends)));
+  assert.deepEqual(tally(ends), { ok: LOAD }, "nothing that was accepted is lost");
+  const times = ran();
+  for (const { id } of ends) {
+    assert.equal(times.get(id), 1, `${id} was confirmed, and run again`);
+  }
+  await client.close();
+  assert.equal(await agent.end(), 0);
+  await broker.stop();
+});
+
 test("the link is cut under load, again and again", async (t) => {
   const broker = await Broker.start();
   const agent = worker(broker);
@@ -235,8 +255,10 @@ test("the event loop is not blocked by a storm of calls", async (t) => {
   await within(all(), "answers that have come to be read", 8000);
   const turns = stop();
   t.diagnostic(`longest of ${turns.length} turns: ${turns[0].toFixed(1)} ms`);
-  // One of them may have met the collector of garbage.
-  assert.ok(turns[1] < 10, `the loop stood still for ${turns[1]} ms`);
+  // Now and then one meets the collector of garbage, or a cache that others have used.
+  const long = turns.filter((ms) => ms > 10).length;
+  assert.ok(turns[0] < 50, `the loop stood still for ${turns[0]} ms`);
+  assert.ok(long <= turns.length / 100, `${long} turns of more than 10 ms`);
   await client.close();
   await broker.stop();
 });

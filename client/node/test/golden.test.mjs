@@ -104,9 +104,32 @@ function typed(recordName, record) {
   return made;
 }
 
+// Vectors of commands that are newer than this package: it skips those.
+function isKnown(vector) {
+  return vector.commands.every((one) => {
+    const record = COMMANDS[one.command]?.[1];
+    return (
+      record !== undefined &&
+      Object.keys(one.record).every((field) => field in RECORDS[record])
+    );
+  });
+}
+
 for (const name of readdirSync(folder).sort()) {
   const vector = readVector(name);
   const whole = vector.faults.length === 0;
+
+  if (!isKnown(vector)) {
+    test(`${name} is newer than this package, and skipped`, () => {
+      const commands = readCommands(vector.frame, vector.large);
+      assert.equal(commands.length, vector.commands.length);
+      for (const [index, one] of commands.entries()) {
+        const { command } = vector.commands[index];
+        assert.equal(one.fault, command in COMMANDS ? undefined : "unknown_command");
+      }
+    });
+    continue;
+  }
 
   test(`${name} is read`, () => {
     const header = readHeader(vector.frame);

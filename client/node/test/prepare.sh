@@ -39,7 +39,8 @@ cd "$folder"
 if ! cmp -s package-lock.json installed-lock.json; then
     rm -f installed-lock.json
     # Install scripts are not needed: zeromq brings its library along, compiled.
-    if ! npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1; then
+    if ! npm ci --ignore-scripts --no-audit --no-fund --prefer-offline \
+        --fetch-retries=1 --fetch-retry-mintimeout=1000 >npm.log 2>&1; then
         cat npm.log >&2
         if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|network' npm.log
         then

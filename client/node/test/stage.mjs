@@ -85,7 +85,8 @@ export class Process {
   }
 }
 
-// A volatile broker; `again()` starts another one in its place.
+// A broker, volatile where nothing else is said; `again()` starts another one in its
+// place.
 export class Broker {
   static async start(...args) {
     const broker = new Broker();
@@ -95,7 +96,8 @@ export class Broker {
   }
 
   async run(listen, more) {
-    const args = ["--volatile", "--listen", listen, ...more, ...this.args];
+    const store = this.args.includes("--data") ? [] : ["--volatile"];
+    const args = [...store, "--listen", listen, ...more, ...this.args];
     this.process = new Process(program("gangerd"), args);
     const ready = await this.process.line(/event=ready .*client=(\S+) agent=(\S+)/);
     [, this.endpoint, this.agents] = ready;
