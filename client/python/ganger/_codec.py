@@ -141,10 +141,26 @@ def _checker(field: Field) -> _Checker:
     return _array(field)
 
 
+def _quick(field: Field) -> tuple[str, type, Optional[_Checker]]:
+    """Its name, its type, and what else is to be checked: for many fields, nothing."""
+    if field.kind == "BOOL":
+        return field.name, bool, None
+    if field.kind == "BLOB":
+        return field.name, bytes, None
+    if field.kind == "U" and field.least == 0 and field.most is None:
+        return field.name, int, None
+    return field.name, object, _checker(field)
+
+
 _CHECKERS = {
-    name: {number: (field.name, _checker(field)) for number, field in fields.items()}
+    name: {number: _quick(field) for number, field in fields.items()}
     for name, fields in RECORDS.items()
 }
+_BLOBS = {
+    name: [number for number, field in fields.items() if field.kind == "BLOB"]
+    for name, fields in RECORDS.items()
+}
+_ABSENT = (None, "", NO_ID)
 _REQUIRED = {
     name: [(number, field) for number, field in fields.items() if field.required]
     for name, fields in RECORDS.items()
@@ -165,13 +181,19 @@ def check_record(name: str, record: Record) -> None:
                 raise Invalid("not_understood")
             unknown.append(number)
             continue
-        error = known[1](value)
-        if error is not None:
-            raise Invalid(error, known[0])
+        field_name, kind, check = known
+        if check is not None:
+            error = check(value)
+            if error is not None:
+                raise Invalid(error, field_name)
+        else:
+            wrong = type(value) is not kind
+            if wrong or (kind is int and value < 0):
+                raise Invalid("bad_message", field_name)
     for number in unknown:
         del record[number]
     for number, field in _REQUIRED[name]:
-        if record.get(number) in (None, "", NO_ID):
+        if record.get(number) in _ABSENT:
             raise Invalid("bad_message", field.name)
 
 
@@ -225,15 +247,12 @@ def _unpack(frame: bytes) -> Any:
     return body
 
 
-def _fill_blob(code: int, record: Record, second: Optional[bytes]) -> bool:
-    """Put the second frame where a BLOB says `true`; was it used?"""
-    for number, field in RECORDS[RECORD_OF[code]].items():
-        if field.kind == "BLOB" and record.get(number) is True:
-            if second is None:
-                raise Invalid("bad_message", field.name)
+def _fill_blob(code: int, record: Record, second: bytes) -> None:
+    """Put the second frame where a BLOB says `true`; without one that stays, and is no
+    BLOB."""
+    for number in _BLOBS[RECORD_OF[code]]:
+        if record.get(number) is True:
             record[number] = second
-            return True
-    return False
 
 
 def _command(entry: Any, second: Optional[bytes]) -> Command | Fault:
@@ -246,7 +265,7 @@ def _command(entry: Any, second: Optional[bytes]) -> Command | Fault:
     if name is None:
         return Fault("unknown_command", request)
     try:
-        if True in record.values():
+        if second is not None:
             _fill_blob(code, record, second)
         check_record(name, record)
     except Invalid as fault:

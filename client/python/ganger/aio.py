@@ -37,15 +37,30 @@ class _Waiter:
 
 
 class _Line:
-    """Who takes many answers, one after the other."""
+    """Who takes many answers, one after the other; only the last of each request, where
+    the others say nothing of interest."""
 
-    __slots__ = ("queue",)
+    __slots__ = ("items", "only_final", "waiter")
 
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[Tuple[int, Answer]] = asyncio.Queue()
+    def __init__(self, only_final: bool = False) -> None:
+        self.items: Deque[Tuple[int, Answer]] = deque()
+        self.only_final = only_final
+        self.waiter: Optional[asyncio.Future[None]] = None
 
     def put(self, place: int, answer: Answer) -> None:
-        self.queue.put_nowait((place, answer))
+        if answer.final or not self.only_final:
+            self.items.append((place, answer))
+            if self.waiter is not None and not self.waiter.done():
+                self.waiter.set_result(None)
+
+    async def get(self) -> Tuple[int, Answer]:
+        while not self.items:
+            self.waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self.waiter
+            finally:
+                self.waiter = None
+        return self.items.popleft()
 
 
 class Client:
@@ -393,7 +408,7 @@ class _Each(_Stream[Ended]):
     so that a long list does not hold up the loop. BadCall: an entry of it is no job."""
 
     def __init__(self, client: Client, calls: Iterator[Call[Job]], deadline_ms: int) -> None:
-        super().__init__(client, _Line(), [])
+        super().__init__(client, _Line(only_final=True), [])
         self._calls, self._deadline_ms = calls, deadline_ms
         self._left, self._more = 0, True
         self._feed()
@@ -425,9 +440,7 @@ class _Each(_Stream[Ended]):
 
     async def __anext__(self) -> Ended:
         while (self._left > 0 or self._more) and not self._over:
-            place, answer = await self._line.queue.get()
-            if not answer.final:
-                continue
+            place, answer = await self._line.get()
             self._left -= 1
             if self._left & 63 == 0:
                 await asyncio.sleep(0)  # A full queue does not hold up the loop.
@@ -445,7 +458,7 @@ class _Watch(_Stream[Union[Progress, Partial, Job]]):
 
     async def __anext__(self) -> Union[Progress, Partial, Job]:
         while not self._over:
-            answer = (await self._line.queue.get())[1]
+            answer = (await self._line.get())[1]
             self._over = answer.final
             if answer.error is not None:
                 raise answer.error
@@ -468,7 +481,7 @@ class _Events(_Stream[Moment]):
         while not self._ready:
             if self._over:
                 raise StopAsyncIteration
-            answer = (await self._line.queue.get())[1]
+            answer = (await self._line.get())[1]
             if answer.error is not None:
                 self._over = True
                 raise answer.error

@@ -30,11 +30,13 @@ WAIT_MS_MAX = 60000
 
 
 class _Mailbox:
-    """Where the answers to some requests come, as (place, answer)."""
+    """Where the answers to some requests come, as (place, answer); only the last of each,
+    where the others say nothing of interest."""
 
-    __slots__ = ("queue", "requests")
+    __slots__ = ("queue", "requests", "only_final")
 
-    def __init__(self) -> None:
+    def __init__(self, only_final: bool) -> None:
+        self.only_final = only_final
         self.queue: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self.requests: list[Request] = []
 
@@ -151,8 +153,9 @@ class Client:
 
     # ---- asking ----
 
-    def _ask(self, calls: Sequence[Call[Any]], timeout: Optional[float]) -> _Mailbox:
-        box = _Mailbox()
+    def _ask(self, calls: Sequence[Call[Any]], timeout: Optional[float],
+             only_final: bool = True) -> _Mailbox:
+        box = _Mailbox(only_final)
 
         def order() -> None:
             for place, call in enumerate(calls):
@@ -180,12 +183,10 @@ class Client:
         limit = self._limit(timeout)
         box = self._ask([call], limit)
         try:
-            while True:
-                answer = box.take(limit)[1]
-                if answer.error is not None:
-                    raise answer.error
-                if answer.final:
-                    return call.read(answer.record)
+            answer = box.take(limit)[1]
+            if answer.error is not None:
+                raise answer.error
+            return call.read(answer.record)
         except BaseException:
             self._forget(box)
             raise
@@ -315,7 +316,7 @@ class Client:
         `offset` on; the last one is the Job."""
         limit = self._limit(timeout)
         call = _calls.wait(_calls.target(which), True, partial, offset)
-        return _Watch(self, self._ask([call], limit), limit)
+        return _Watch(self, self._ask([call], limit, False), limit)
 
     def cancel(self, which: Which, reason: str = "",
                timeout: Optional[float] = None) -> str:
@@ -349,7 +350,7 @@ class Client:
         """Moments as they happen in the queues that fit the pattern, from now on; close()
         ends it. After a lost connection there is a moment of kind "gap"."""
         call = _calls.events(queue, realm, None, kinds)
-        return _Events(self, self._ask([call], None))
+        return _Events(self, self._ask([call], None, False))
 
     # ---- operators ----
 
@@ -438,8 +439,6 @@ class _Each(_Stream[Ended]):
     def __next__(self) -> Ended:
         while self._left > 0 and not self._over:
             place, answer = self._box.take(self._limit)
-            if not answer.final:
-                continue
             self._left -= 1
             if answer.error is not None:
                 return Ended(place, answer.error.job, answer.error)
@@ -501,7 +500,8 @@ class _Events(_Stream[Moment]):
 
 def _deliver(answer: Answer) -> None:
     box, place = answer.request.owner
-    box.queue.put((place, answer))
+    if answer.final or not box.only_final:
+        box.queue.put((place, answer))
 
 
 _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
