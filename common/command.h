@@ -46,6 +46,7 @@ enum gg_sender { GG_FROM_CLIENT = 1, GG_FROM_AGENT = 2, GG_FROM_BROKER = 4 };
     X(UNSUBSCRIBE,    33, UNSUBSCRIBE, unsubscribe, 1, "unsubscribe", "done answers") \
     X(UNWAIT,         34, UNSUBSCRIBE, unsubscribe, 1, "unwait",      "the waiter of that request has gone; nothing answers") \
     X(BACKUP,         35, BACKUP,      backup,      1, "backup",      "done answers once the copy is on disk") \
+    X(STEER,          36, STEER,       steer,       5, "steer",       "an order to agents: done answers; passed on to them, steered") \
     X(JOB,            48, JOB,         job,         4, "job",         "a job as it stands") \
     X(JOBS,           49, JOBS,        jobs,        4, "jobs",        "a page of jobs") \
     X(CANCELLED,      50, CANCELLED,   cancelled,   4, "cancelled",   "what became of a cancel") \
@@ -63,7 +64,9 @@ enum gg_sender { GG_FROM_CLIENT = 1, GG_FROM_AGENT = 2, GG_FROM_BROKER = 4 };
     X(PROGRESS,       73, PROGRESS,    progress,    6, "progress",    "how far it is; nothing answers") \
     X(PARTIAL,        74, PARTIAL,     partial,     6, "partial",     "a piece of output; nothing answers") \
     X(CHECKPOINT,     75, CHECKPOINT,  checkpoint,  2, "checkpoint",  "for the next attempt; nothing answers") \
-    X(OUTCOME,        76, OUTCOME,     outcome,     2, "outcome",     "how the attempt ended; confirm answers")
+    X(OUTCOME,        76, OUTCOME,     outcome,     2, "outcome",     "how the attempt ended; confirm answers") \
+    X(STEERED,        77, STEERED,     steered,     2, "steered",     "what became of a steer; nothing answers") \
+    X(REPORT,         78, REPORT,      report,      2, "report",      "how its pools are, when that has changed; nothing answers")
 /* clang-format on */
 
 enum gg_command_code {
@@ -123,6 +126,9 @@ struct gg_command {
         struct gg_partial partial;
         struct gg_checkpoint checkpoint;
         struct gg_outcome_info outcome;
+        struct gg_steer steer;
+        struct gg_steered steered;
+        struct gg_report report;
     } as;
 };
 

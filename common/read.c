@@ -285,6 +285,7 @@ static inline const uint8_t *quick_text(const uint8_t *at, const uint8_t *end,
 #define QUICK_MOMENT                  QUICK_LIST
 #define QUICK_QUEUE                   QUICK_LIST
 #define QUICK_RUN                     QUICK_LIST
+#define QUICK_POOL_STATE              QUICK_LIST
 #define QUICK_WORKER                  QUICK_LIST
 #define QUICK_STAT                    QUICK_LIST
 #define QUICK_SUBMIT                  QUICK_LIST

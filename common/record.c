@@ -3,26 +3,27 @@
 #include "common/assert.h"
 
 /* Kind and, for arrays of records, the record: one pair of rows for each kind. */
-#define KIND_U      GG_FIELD_U, 0
-#define KIND_BOOL   GG_FIELD_BOOL, 0
-#define KIND_ID     GG_FIELD_ID, 0
-#define KIND_TEXT   GG_FIELD_TEXT, 0
-#define KIND_NAME   GG_FIELD_NAME, 0
-#define KIND_GLOB   GG_FIELD_GLOB, 0
-#define KIND_BYTES  GG_FIELD_BYTES, 0
-#define KIND_BLOB   GG_FIELD_BLOB, 0
-#define KIND_NUMS   GG_FIELD_NUMS, 0
-#define KIND_TEXTS  GG_FIELD_TEXTS, 0
-#define KIND_POOL   GG_FIELD_RECORDS, GG_RECORD_POOL
-#define KIND_HELD   GG_FIELD_RECORDS, GG_RECORD_HELD
-#define KIND_REASON GG_FIELD_RECORDS, GG_RECORD_REASON
-#define KIND_MOMENT GG_FIELD_RECORDS, GG_RECORD_MOMENT
-#define KIND_QUEUE  GG_FIELD_RECORDS, GG_RECORD_QUEUE
-#define KIND_RUN    GG_FIELD_RECORDS, GG_RECORD_RUN
-#define KIND_WORKER GG_FIELD_RECORDS, GG_RECORD_WORKER
-#define KIND_STAT   GG_FIELD_RECORDS, GG_RECORD_STAT
-#define KIND_SUBMIT GG_FIELD_RECORDS, GG_RECORD_SUBMIT
-#define KIND_JOB    GG_FIELD_RECORDS, GG_RECORD_JOB
+#define KIND_U          GG_FIELD_U, 0
+#define KIND_BOOL       GG_FIELD_BOOL, 0
+#define KIND_ID         GG_FIELD_ID, 0
+#define KIND_TEXT       GG_FIELD_TEXT, 0
+#define KIND_NAME       GG_FIELD_NAME, 0
+#define KIND_GLOB       GG_FIELD_GLOB, 0
+#define KIND_BYTES      GG_FIELD_BYTES, 0
+#define KIND_BLOB       GG_FIELD_BLOB, 0
+#define KIND_NUMS       GG_FIELD_NUMS, 0
+#define KIND_TEXTS      GG_FIELD_TEXTS, 0
+#define KIND_POOL       GG_FIELD_RECORDS, GG_RECORD_POOL
+#define KIND_HELD       GG_FIELD_RECORDS, GG_RECORD_HELD
+#define KIND_REASON     GG_FIELD_RECORDS, GG_RECORD_REASON
+#define KIND_MOMENT     GG_FIELD_RECORDS, GG_RECORD_MOMENT
+#define KIND_QUEUE      GG_FIELD_RECORDS, GG_RECORD_QUEUE
+#define KIND_RUN        GG_FIELD_RECORDS, GG_RECORD_RUN
+#define KIND_POOL_STATE GG_FIELD_RECORDS, GG_RECORD_POOL_STATE
+#define KIND_WORKER     GG_FIELD_RECORDS, GG_RECORD_WORKER
+#define KIND_STAT       GG_FIELD_RECORDS, GG_RECORD_STAT
+#define KIND_SUBMIT     GG_FIELD_RECORDS, GG_RECORD_SUBMIT
+#define KIND_JOB        GG_FIELD_RECORDS, GG_RECORD_JOB
 
 /* clang-format off */
 /* The default of a member that is not zero; only numbers have such defaults. */
@@ -42,6 +43,7 @@
 #define INIT_MOMENT(name, fallback)
 #define INIT_QUEUE(name, fallback)
 #define INIT_RUN(name, fallback)
+#define INIT_POOL_STATE(name, fallback)
 #define INIT_WORKER(name, fallback)
 #define INIT_STAT(name, fallback)
 #define INIT_SUBMIT(name, fallback)
@@ -75,6 +77,9 @@ static const struct gg_field fields_QUEUE[] = {GG_QUEUE_FIELDS(ROW)};
 #undef OWNER
 #define OWNER gg_run_info
 static const struct gg_field fields_RUN[] = {GG_RUN_FIELDS(ROW)};
+#undef OWNER
+#define OWNER gg_pool_state
+static const struct gg_field fields_POOL_STATE[] = {GG_POOL_STATE_FIELDS(ROW)};
 #undef OWNER
 #define OWNER gg_worker_info
 static const struct gg_field fields_WORKER[] = {GG_WORKER_FIELDS(ROW)};
@@ -183,6 +188,15 @@ static const struct gg_field fields_CHECKPOINT[] = {GG_CHECKPOINT_FIELDS(ROW)};
 #undef OWNER
 #define OWNER gg_outcome_info
 static const struct gg_field fields_OUTCOME[] = {GG_OUTCOME_FIELDS(ROW)};
+#undef OWNER
+#define OWNER gg_steer
+static const struct gg_field fields_STEER[] = {GG_STEER_FIELDS(ROW)};
+#undef OWNER
+#define OWNER gg_steered
+static const struct gg_field fields_STEERED[] = {GG_STEERED_FIELDS(ROW)};
+#undef OWNER
+#define OWNER gg_report
+static const struct gg_field fields_REPORT[] = {GG_REPORT_FIELDS(ROW)};
 #undef OWNER
 
 #define X(symbol, tag, list)                                                           \

@@ -134,6 +134,20 @@ enum gg_verdict {
     GG_VERDICT_TOO_LATE
 };
 
+enum gg_steering {
+    GG_STEER_SCALE = 1,
+    GG_STEER_ADD,
+    GG_STEER_REMOVE,
+    GG_STEER_QUIET,
+    GG_STEER_RESUME,
+    GG_STEER_STOP,
+    GG_STEER_RESTART,
+    GG_STEER_RELEASE,
+    GG_STEER_COUNT
+};
+
+enum gg_pool_condition { GG_POOL_OPEN = 1, GG_POOL_DOWN, GG_POOL_REMOVING };
+
 /* What an entry of a job's history, or an event, says. */
 enum gg_moment {
     GG_MOMENT_ACCEPTED = 1,
@@ -247,6 +261,21 @@ enum gg_why {
     F(8, NAME,  realm,     0, 0, 64,              "its realm") \
     F(9, BOOL,  started,   0, 0, 1,               "its executor runs")
 
+#define GG_POOL_STATE_FIELDS(F) \
+    F(1, U,     pool,      0, 1, GG_POOLS_MAX,    "number of the pool") \
+    F(2, U,     state,     0, 1, GG_ANY,          "1 open, 2 down, 3 being removed") \
+    F(3, U,     kind,      0, 1, GG_ANY,          "1 program, 2 coprocess, 3 handler, 4 builtin") \
+    F(4, U,     size,      0, 0, GG_SLOTS_MAX,    "jobs at once") \
+    F(5, U,     overflow,  0, 0, GG_SLOTS_MAX,    "more of them while work waits") \
+    F(6, U,     executors, 0, 0, GG_SLOTS_MAX,    "processes that stay, now") \
+    F(7, U,     restarts,  0, 0, GG_ANY,          "restarts of the budget that are used") \
+    F(8, U,     restarts_max, 0, 0, GG_ANY,       "and how many it has") \
+    F(9, U,     window_ms, 0, 0, GG_ANY,          "in this time") \
+    F(10, U,    restarts_count, 0, 0, GG_ANY,     "restarts since the agent's start") \
+    F(11, U,    opens_at,  0, 0, GG_ANY,          "down: when it is tried again") \
+    F(12, TEXT, cause,     0, 0, GG_TEXT_BYTES_MAX, "of the last death or start that failed") \
+    F(13, NAME, group,     0, 0, 64,              "group of pools it belongs to")
+
 #define GG_WORKER_FIELDS(F) \
     F(1, NAME,  name,      0, 1, 64,              "name") \
     F(2, TEXT,  host,      0, 0, 255,             "host it runs on") \
@@ -258,7 +287,8 @@ enum gg_why {
     F(8, POOL, pools,   0, 0, GG_POOLS_MAX,    "its pools") \
     F(9, U,     last_seen_ms, 0, 0, GG_ANY,       "since its last message") \
     F(10, RUN, runs,    0, 0, GG_PAGE_MAX,     "what it runs, where asked for") \
-    F(11, U,    connected_at, 0, 0, GG_ANY,       "session open since")
+    F(11, U,    connected_at, 0, 0, GG_ANY,       "session open since") \
+    F(12, POOL_STATE, states, 0, 0, GG_POOLS_MAX, "how its pools are")
 
 #define GG_STAT_FIELDS(F) \
     F(1, TEXT,  name,      0, 1, 64,              "name, with its unit") \
@@ -580,6 +610,25 @@ enum gg_why {
     F(10, BOOL, never_started, 0, 0, 1,           "handed back without having been started") \
     F(11, U,    run_ms,    0, 0, GG_ANY,          "how long it ran")
 
+#define GG_STEER_FIELDS(F) \
+    F(1, GLOB,  worker,    0, 0, 64,              "agents; for `release` the one that has the job") \
+    F(2, U,     action,    0, 1, GG_ANY,          "1 scale, 2 add, 3 remove, 4 quiet, 5 resume, 6 stop, 7 restart, 8 release") \
+    F(3, NAME,  pool,      0, 0, 64,              "scale, add, remove: the pool") \
+    F(4, U,     size,      GG_UNSAID, 0, GG_ANY,  "scale, add: its size") \
+    F(5, TEXT,  definition, 0, 0, GG_TEXT_BYTES_MAX, "add: its settings, a line each; absent: as in the agent's file") \
+    F(6, BOOL,  save,      0, 0, 1,               "scale, add, remove: also after the agent's next start") \
+    F(7, U,     grace_ms,  GG_UNSAID, 0, GG_ANY,  "stop, restart, release: time for what runs; absent: the agent's own") \
+    F(8, ID,    id,        0, 0, 1,               "release: the job whose executor is stopped") \
+    F(9, TEXT,  reason,    0, 0, GG_TEXT_BYTES_MAX, "why, for the audit log") \
+    F(10, BOOL, dry_run,   0, 0, 1,               "count the agents, do nothing")
+
+#define GG_STEERED_FIELDS(F) \
+    F(1, U,     error,     0, 0, GG_ANY,          "0 done; else why not (table of errors)") \
+    F(2, TEXT,  text,      0, 0, GG_TEXT_BYTES_MAX, "why not, as a sentence")
+
+#define GG_REPORT_FIELDS(F) \
+    F(1, POOL_STATE, pools, 0, 0, GG_POOLS_MAX,   "all its pools")
+
 /* clang-format on */
 
 /* Every record: X(symbol, fields, name on paper). */
@@ -591,6 +640,7 @@ enum gg_why {
     X(MOMENT, gg_moment_info, GG_MOMENT_FIELDS) \
     X(QUEUE, gg_queue_info, GG_QUEUE_FIELDS) \
     X(RUN, gg_run_info, GG_RUN_FIELDS) \
+    X(POOL_STATE, gg_pool_state, GG_POOL_STATE_FIELDS) \
     X(WORKER, gg_worker_info, GG_WORKER_FIELDS) \
     X(STAT, gg_stat_info, GG_STAT_FIELDS) \
     X(HELLO, gg_hello, GG_HELLO_FIELDS) \
@@ -626,30 +676,34 @@ enum gg_why {
     X(PROGRESS, gg_progress, GG_PROGRESS_FIELDS) \
     X(PARTIAL, gg_partial, GG_PARTIAL_FIELDS) \
     X(CHECKPOINT, gg_checkpoint, GG_CHECKPOINT_FIELDS) \
-    X(OUTCOME, gg_outcome_info, GG_OUTCOME_FIELDS)
+    X(OUTCOME, gg_outcome_info, GG_OUTCOME_FIELDS) \
+    X(STEER, gg_steer, GG_STEER_FIELDS) \
+    X(STEERED, gg_steered, GG_STEERED_FIELDS) \
+    X(REPORT, gg_report, GG_REPORT_FIELDS)
 /* clang-format on */
 
 /* The members of a record's struct. */
-#define GG_MEMBER_U(name)      uint64_t name;
-#define GG_MEMBER_BOOL(name)   bool name;
-#define GG_MEMBER_ID(name)     struct gg_id name;
-#define GG_MEMBER_TEXT(name)   struct gg_slice name;
-#define GG_MEMBER_NAME(name)   struct gg_slice name;
-#define GG_MEMBER_GLOB(name)   struct gg_slice name;
-#define GG_MEMBER_BYTES(name)  struct gg_slice name;
-#define GG_MEMBER_BLOB(name)   struct gg_slice name;
-#define GG_MEMBER_NUMS(name)   struct gg_list name;
-#define GG_MEMBER_TEXTS(name)  struct gg_list name;
-#define GG_MEMBER_POOL(name)   struct gg_list name;
-#define GG_MEMBER_HELD(name)   struct gg_list name;
-#define GG_MEMBER_REASON(name) struct gg_list name;
-#define GG_MEMBER_MOMENT(name) struct gg_list name;
-#define GG_MEMBER_QUEUE(name)  struct gg_list name;
-#define GG_MEMBER_RUN(name)    struct gg_list name;
-#define GG_MEMBER_WORKER(name) struct gg_list name;
-#define GG_MEMBER_STAT(name)   struct gg_list name;
-#define GG_MEMBER_SUBMIT(name) struct gg_list name;
-#define GG_MEMBER_JOB(name)    struct gg_list name;
+#define GG_MEMBER_U(name)          uint64_t name;
+#define GG_MEMBER_BOOL(name)       bool name;
+#define GG_MEMBER_ID(name)         struct gg_id name;
+#define GG_MEMBER_TEXT(name)       struct gg_slice name;
+#define GG_MEMBER_NAME(name)       struct gg_slice name;
+#define GG_MEMBER_GLOB(name)       struct gg_slice name;
+#define GG_MEMBER_BYTES(name)      struct gg_slice name;
+#define GG_MEMBER_BLOB(name)       struct gg_slice name;
+#define GG_MEMBER_NUMS(name)       struct gg_list name;
+#define GG_MEMBER_TEXTS(name)      struct gg_list name;
+#define GG_MEMBER_POOL(name)       struct gg_list name;
+#define GG_MEMBER_HELD(name)       struct gg_list name;
+#define GG_MEMBER_REASON(name)     struct gg_list name;
+#define GG_MEMBER_MOMENT(name)     struct gg_list name;
+#define GG_MEMBER_QUEUE(name)      struct gg_list name;
+#define GG_MEMBER_RUN(name)        struct gg_list name;
+#define GG_MEMBER_POOL_STATE(name) struct gg_list name;
+#define GG_MEMBER_WORKER(name)     struct gg_list name;
+#define GG_MEMBER_STAT(name)       struct gg_list name;
+#define GG_MEMBER_SUBMIT(name)     struct gg_list name;
+#define GG_MEMBER_JOB(name)        struct gg_list name;
 
 #define GG_MEMBER(number, kind, name, fallback, least, most, meaning)                  \
     GG_MEMBER_##kind(name)

@@ -107,6 +107,7 @@ static uint8_t *put_blob(uint8_t *at, struct gg_slice blob, struct gg_slice *att
 #define NEED_MOMENT        NEED_LIST
 #define NEED_QUEUE         NEED_LIST
 #define NEED_RUN           NEED_LIST
+#define NEED_POOL_STATE    NEED_LIST
 #define NEED_WORKER        NEED_LIST
 #define NEED_STAT          NEED_LIST
 #define NEED_SUBMIT        NEED_LIST
@@ -144,6 +145,7 @@ static uint8_t *put_blob(uint8_t *at, struct gg_slice blob, struct gg_slice *att
 #define PUT_MOMENT                     PUT_LIST
 #define PUT_QUEUE                      PUT_LIST
 #define PUT_RUN                        PUT_LIST
+#define PUT_POOL_STATE                 PUT_LIST
 #define PUT_WORKER                     PUT_LIST
 #define PUT_STAT                       PUT_LIST
 #define PUT_SUBMIT                     PUT_LIST

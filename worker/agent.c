@@ -64,6 +64,7 @@ enum gg_err gg_worker_new(const struct gg_worker_config *config,
     agent->result_bytes_max = RESULT_BYTES_MAX;
     agent->drain_until_ms = INT64_MAX;
     gg_list_init(&agent->todo);
+    gg_list_init(&agent->orders);
     gg_list_init(&agent->said);
     gg_postbag_init(&agent->postbag);
     gg_buf_init(&agent->scratch, SCRATCH_BYTES_MAX);
@@ -84,6 +85,7 @@ void gg_worker_destroy(struct gg_worker **agent_p)
 {
     struct gg_worker *agent = *agent_p;
     if (agent != NULL) {
+        gg_orders_fini(agent);
         gg_attempts_fini(&agent->attempts);
         gg_postbag_fini(&agent->postbag);
         gg_buf_fini(&agent->scratch);
@@ -450,6 +452,9 @@ static enum gg_worker_news on_command(struct gg_worker *agent, struct gg_mono no
     case GG_CMD_STOP:
         on_stop(agent, &command->as.stop);
         return GG_NEWS_NONE;
+    case GG_CMD_STEER:
+        gg_on_order(agent, command->request, &command->as.steer);
+        return GG_NEWS_NONE;
     case GG_CMD_WELCOME:
         return on_welcome(agent, now, &command->as.welcome);
     case GG_CMD_RESET:
@@ -634,10 +639,10 @@ static void finish(struct gg_worker *agent, struct gg_attempt *attempt,
         gg_say_progress(agent, attempt);
     }
     leave_line(agent, attempt);
+    agent->pools[attempt->pool].open--;
     gg_list_remove(&attempt->todo);
     gg_list_remove(&attempt->said);
     attempt->kind = kind;
-    agent->pools[attempt->pool].open--;
     gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_FINISHED);
     gg_attempt_drop_work(attempt);
     gg_say_outcome(agent, attempt);
@@ -737,6 +742,18 @@ void gg_worker_set_window(struct gg_worker *agent, struct gg_mono now, uint32_t 
         if (agent->state == GG_WORKER_UP) {
             gg_say_heartbeat(agent, now);
         }
+    }
+}
+
+void gg_worker_quiet(struct gg_worker *agent, struct gg_mono now, bool quiet)
+{
+    agent->draining = quiet;
+    agent->drain_until_ms = INT64_MAX;
+    for (uint32_t i = 0; quiet && i < GG_POOLS_MAX; i++) {
+        hand_back_line(agent, i);
+    }
+    if (agent->state == GG_WORKER_UP) {
+        gg_say_heartbeat(agent, now);
     }
 }
 

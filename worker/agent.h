@@ -65,6 +65,19 @@ enum gg_worker_news {
     GG_NEWS_ERROR,   /* The broker refused something: agent->error_* say what. */
 };
 
+/* An order of an operator's, for the shell to carry out. */
+struct gg_worker_order {
+    struct gg_link link;
+    uint64_t request; /* The broker's number of it. */
+    enum gg_steering action;
+    uint64_t size;     /* GG_UNSAID: not said. */
+    uint64_t grace_ms; /* The same. */
+    bool save;
+    struct gg_id id;
+    struct gg_name pool;
+    struct gg_blob *definition; /* NULL: none. */
+};
+
 struct gg_beat {
     uint64_t sequence;
     int64_t sent_ms;
@@ -92,6 +105,8 @@ struct gg_worker {
     struct gg_attempts attempts;
     struct gg_postbag postbag;
     struct gg_link todo;
+    struct gg_link orders; /* struct gg_worker_order.link */
+    uint32_t order_count;
     struct gg_link said;
     struct gg_buf scratch;
 
@@ -200,6 +215,21 @@ struct gg_mono gg_worker_next_wake(const struct gg_worker *agent);
 /* Offer `slots` in the pool from now on: at most its configured ones. */
 void gg_worker_set_window(struct gg_worker *agent, struct gg_mono now, uint32_t pool,
                           uint32_t slots);
+
+/* The order that has waited longest; NULL none. Answer it: that frees it. */
+struct gg_worker_order *gg_worker_next_order(struct gg_worker *agent);
+void gg_worker_answer(struct gg_worker *agent, struct gg_worker_order *order,
+                      enum gg_err err, const char *text);
+
+/* Say how the pools are. */
+void gg_worker_report(struct gg_worker *agent, const struct gg_pool_state *states,
+                      uint32_t count);
+
+/* Take no new work, or take some again; what runs goes on. */
+void gg_worker_quiet(struct gg_worker *agent, struct gg_mono now, bool quiet);
+
+/* Fence of the attempt of that job that is in hand and has not ended; 0 none. */
+uint64_t gg_worker_fence_of(const struct gg_worker *agent, const struct gg_id *id);
 
 /* Take no new work, let run what runs for `grace_ms`, then stop it and hand it back. */
 void gg_worker_drain(struct gg_worker *agent, struct gg_mono now, uint64_t grace_ms);

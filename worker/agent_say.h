@@ -20,4 +20,9 @@ void gg_say_keep(struct gg_blob **blob_p, struct gg_slice bytes);
 /* Windows and leases, in full; from its sending the leases will run. */
 void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now);
 
+/* agent_orders.c: an order has come, where there is room for it; forget all. */
+void gg_on_order(struct gg_worker *agent, uint64_t request,
+                 const struct gg_steer *steer);
+void gg_orders_fini(struct gg_worker *agent);
+
 #endif

@@ -1,5 +1,6 @@
 #include "worker/io.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "worker/contact.h"
 #include "worker/place.h"
 #include "worker/staff.h"
+#include "worker/steer.h"
 
 #if GG_HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -35,10 +37,11 @@ enum {
     SPIN_US = 50,   /* A look for more work before sleeping. */
     LOOKS_MAX = 16, /* In a row that take the place of a full wait. */
     SLOTS_SPARE_MIN = 256,
+    PROGRAM_BYTES = 4096,
 };
 
 struct io {
-    const struct gg_worker_settings *settings;
+    struct gg_worker_settings *settings;
     struct gg_worker_keys keys;
     struct gg_poller poller;
     struct gg_listener signals;
@@ -52,6 +55,11 @@ struct io {
     uint32_t looks;
     int terms_count;
     int64_t end_by_ms; /* Draining: exit at this time whatever is left. */
+    struct gg_steering_state steering;
+    bool reload;         /* SIGHUP has come. */
+    int64_t watchdog_ms; /* Tell systemd each so often that we live; 0 never. */
+    int64_t alive_at_ms;
+    char program[PROGRAM_BYTES]; /* Our own, as it was when we started. */
 };
 
 static void tell_systemd(const char *state)
@@ -65,22 +73,30 @@ static void tell_systemd(const char *state)
 
 /* ---- signals ---- */
 
+static void begin_to_leave(struct io *io, uint64_t grace_ms)
+{
+    gg_log(GG_LOG_INFO, "draining", "jobs=%u grace_ms=%llu", io->agent->attempts.count,
+           (unsigned long long)grace_ms);
+    tell_systemd("STOPPING=1");
+    io->terms_count = 1;
+    gg_worker_drain(io->agent, gg_mono_now(), grace_ms);
+    io->end_by_ms = gg_mono_add(gg_mono_now(),
+                                grace_ms + STOP_NOW_MS + io->agent->dead_after_ms)
+                        .ms;
+}
+
 static void on_term(struct io *io)
 {
-    struct gg_mono now = gg_mono_now();
-    io->terms_count++;
+    if (io->terms_count == 0) {
+        begin_to_leave(io, io->settings->grace_ms);
+        return;
+    }
+    io->steering.leave = GG_LEAVE_STOP; /* Whatever it was, not a restart any more. */
     if (io->terms_count == 1) {
-        gg_log(GG_LOG_INFO, "draining", "jobs=%u grace_ms=%llu",
-               io->agent->attempts.count, (unsigned long long)io->settings->grace_ms);
-        tell_systemd("STOPPING=1");
-        gg_worker_drain(io->agent, now, io->settings->grace_ms);
-        io->end_by_ms = gg_mono_add(now, io->settings->grace_ms + STOP_NOW_MS +
-                                             io->agent->dead_after_ms)
-                            .ms;
-    } else if (io->terms_count == 2) {
+        io->terms_count = 2;
         gg_log(GG_LOG_WARN, "stopping_now", "jobs=%u", io->agent->attempts.count);
-        gg_worker_drain(io->agent, now, 0);
-        io->end_by_ms = gg_mono_add(now, STOP_NOW_MS).ms;
+        gg_worker_drain(io->agent, gg_mono_now(), 0);
+        io->end_by_ms = gg_mono_add(gg_mono_now(), STOP_NOW_MS).ms;
     }
 }
 
@@ -91,6 +107,8 @@ static void on_signals(struct gg_listener *watch, uint32_t events)
     while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
             on_term(watch->ctx);
+        } else if (info.ssi_signo == SIGHUP) {
+            ((struct io *)watch->ctx)->reload = true;
         }
     }
 }
@@ -112,6 +130,35 @@ static enum gg_err open_signals(struct io *io)
     }
     io->signals = (struct gg_listener){.ready = on_signals, .ctx = io, .fd = -1};
     return gg_listener_open(&io->poller, &io->signals, fd, EPOLLIN);
+}
+
+/* ---- reload ---- */
+
+/* Read the file of pools again; what it says wrong changes nothing. */
+static void reload(struct io *io)
+{
+    static struct gg_worker_file fresh; /* Too large for the stack. */
+    struct gg_worker_settings *settings = io->settings;
+    struct gg_settings_fault fault = {.text = "no memory"};
+    io->reload = false;
+    if (settings->config_file == NULL || io->terms_count > 0) {
+        gg_log(GG_LOG_WARN, "not_reloaded", "reason=\"%s\"",
+               io->terms_count > 0 ? "the agent is ending"
+                                   : "it was started without --config");
+        return;
+    }
+    tell_systemd("RELOADING=1");
+    if (gg_worker_file_load(settings->config_file, &fresh, &fault) != GG_OK ||
+        gg_saved_apply(&settings->saved, &fresh, &fault) != GG_OK) {
+        gg_log(GG_LOG_ERROR, "not_reloaded", "reason=\"%s\"", fault.text);
+        gg_worker_file_fini(&fresh);
+    } else {
+        gg_steer_reload(&io->steering, &fresh, gg_mono_now());
+        gg_worker_file_fini(&settings->file);
+        settings->file = fresh;
+        gg_log(GG_LOG_INFO, "reloaded", "pools=%u", fresh.pool_count);
+    }
+    tell_systemd("READY=1");
 }
 
 /* ---- the turn ---- */
@@ -158,6 +205,9 @@ static long wait_ms(const struct io *io)
     }
     if (io->terms_count > 0 && io->end_by_ms < at) {
         at = io->end_by_ms;
+    }
+    if (io->watchdog_ms > 0 && io->alive_at_ms < at) {
+        at = io->alive_at_ms;
     }
     if (at <= now) {
         return 0;
@@ -219,8 +269,19 @@ static void turn(struct io *io)
     read_socket(io, now.mono);
     gg_worker_tick(io->agent, now.mono);
     gg_contact_judge(&io->contact, now.mono);
+    gg_steer_turn(&io->steering, now.mono);
+    if (io->steering.leave != GG_LEAVE_NOT && io->terms_count == 0) {
+        begin_to_leave(io, io->steering.leave_grace_ms);
+    }
+    if (io->reload) {
+        reload(io);
+    }
     gg_staff_turn(&io->staff, now);
     write_socket(io);
+    if (io->watchdog_ms > 0 && io->alive_at_ms <= now.mono.ms) {
+        io->alive_at_ms = now.mono.ms + io->watchdog_ms;
+        tell_systemd("WATCHDOG=1");
+    }
 }
 
 /* Say good-bye; what has not left is given time by the socket's linger. */
@@ -301,6 +362,9 @@ static enum gg_err add_pools(struct io *io, char *why, size_t room)
     for (uint32_t i = 0; i < io->settings->file.pool_count; i++) {
         const struct gg_pool_settings *pool = &io->settings->file.pools[i];
         struct gg_settings_fault fault;
+        if (!pool->enabled) {
+            continue;
+        }
         enum gg_err err = gg_staff_add(&io->staff, gg_mono_now(), pool, &fault);
         if (err != GG_OK) {
             (void)snprintf(why, room, "[pool %s] %.400s", pool->name, fault.text);
@@ -359,13 +423,39 @@ static void end(struct io *io)
     gg_place_unlock(&io->lock);
 }
 
-int gg_io_run(const struct gg_worker_settings *settings)
+/* Half of what systemd waits for a sign of life; 0: it does not. */
+static int64_t watchdog_of(void)
+{
+    uint64_t usec = 0;
+#if GG_HAVE_SYSTEMD
+    if (sd_watchdog_enabled(0, &usec) <= 0) {
+        return 0;
+    }
+#endif
+    return (int64_t)(usec / 2000);
+}
+
+/* Become what stands now where our program was when we started. */
+static void start_again(const struct io *io, char **argv)
+{
+    gg_log(GG_LOG_INFO, "restarting", "program=\"%s\"", io->program);
+    (void)execv(io->program, argv);
+    gg_log(GG_LOG_ERROR, "cannot_restart", "program=\"%s\" reason=\"%s\"", io->program,
+           strerror(errno));
+}
+
+int gg_io_run(struct gg_worker_settings *settings, char **argv)
 {
     static struct io io; /* Too large for the stack. */
     char why[512];
     io = (struct io){.settings = settings, .lock.fd = -1, .end_by_ms = INT64_MAX};
     io.poller.fd = -1;
     io.signals.fd = -1;
+    io.watchdog_ms = watchdog_of();
+    ssize_t len = readlink("/proc/self/exe", io.program, sizeof io.program - 1);
+    io.program[len < 0 ? 0 : len] = '\0';
+    io.steering = (struct gg_steering_state){
+        .settings = settings, .staff = &io.staff, .saved = &settings->saved};
     if (settings->verbose) {
         gg_log_set_level(GG_LOG_DEBUG);
     }
@@ -387,5 +477,9 @@ int gg_io_run(const struct gg_worker_settings *settings)
     } while (!is_over(&io, gg_mono_now()));
     int status = leave(&io);
     end(&io);
+    if (io.steering.leave == GG_LEAVE_RESTART) {
+        start_again(&io, argv);
+        return EXIT_SYSTEM_FAULT;
+    }
     return status;
 }

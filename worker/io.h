@@ -10,6 +10,6 @@
 #include "worker/settings.h"
 
 /* Be an agent until it is told to end and has drained. Returns the exit status. */
-int gg_io_run(const struct gg_worker_settings *settings);
+int gg_io_run(struct gg_worker_settings *settings, char **argv);
 
 #endif

@@ -57,7 +57,7 @@ int main(int argc, char **argv)
         return run_executor(argv[2]);
     }
     gg_worker_settings_parse(argc, argv, &settings);
-    int status = gg_io_run(&settings);
+    int status = gg_io_run(&settings, argv);
     gg_worker_settings_fini(&settings);
     return status;
 }

@@ -18,6 +18,8 @@ enum { FILES_MIN = 16 };
 
 /* clang-format off */
 const struct gg_setting gg_pool_settings_table[] = {
+    {"enabled", GG_SETTING_BOOL, "yes", 0, 0, AT(enabled),
+     "no: known by its name only, until it is added with `ganger pool add`."},
     {"queues", GG_SETTING_TEXT, NULL, 0, 0, AT(queues),
      "Names or patterns of the queues it takes jobs from, by blanks; may be said "
      "again for more."},
@@ -112,6 +114,11 @@ const struct gg_setting gg_worker_file_table[] = {
      "On TERM, running jobs may go on for this long."},
     {"lease_margin", GG_SETTING_DURATION, "0", 0, GG_DAY_MS, ALL(margin_ms),
      "Kill a job this long before its lease ends; 0: an eighth of the lease."},
+    {"save_file", GG_SETTING_TEXT, NULL, 0, 0, ALL(save_file),
+     "Where `ganger pool ... --save` is kept; without it beside this file, as "
+     "FILE.saved."},
+    {"remote_pools", GG_SETTING_BOOL, "no", 0, 0, ALL(remote_pools),
+     "Let operators define new pools, and with them programs, through the broker."},
     {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
 };
 /* clang-format on */
@@ -460,17 +467,28 @@ enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
 
 struct loading {
     struct gg_worker_file *file;
+    struct gg_pool_settings *pool; /* Of a definition. */
     struct gg_settings_fault *fault;
     enum gg_err err;
 };
 
-static struct gg_pool_settings *pool_named(struct loading *loading, const char *name)
+struct gg_pool_settings *gg_worker_file_find(struct gg_worker_file *file,
+                                             const char *name)
 {
-    struct gg_worker_file *file = loading->file;
     for (uint32_t i = 0; i < file->pool_count; i++) {
         if (strcmp(file->pools[i].name, name) == 0) {
             return &file->pools[i];
         }
+    }
+    return NULL;
+}
+
+static struct gg_pool_settings *pool_named(struct loading *loading, const char *name)
+{
+    struct gg_worker_file *file = loading->file;
+    struct gg_pool_settings *known = gg_worker_file_find(file, name);
+    if (known != NULL) {
+        return known;
     }
     if (!gg_name_valid(gg_slice_text(name))) {
         loading->err = refuse(loading->fault, "[pool]: not a name: ", name);
@@ -562,7 +580,7 @@ static bool on_line(void *ctx, const char *section, const char *name, const char
     return loading->err == GG_OK;
 }
 
-static enum gg_err join_group(struct gg_worker_file *file,
+static enum gg_err join_group(const struct gg_worker_file *file,
                               struct gg_pool_settings *pool,
                               struct gg_settings_fault *out_fault)
 {
@@ -581,6 +599,48 @@ static enum gg_err join_group(struct gg_worker_file *file,
     return refuse(out_fault, "group: there is no [group] ", pool->group);
 }
 
+enum gg_err gg_worker_file_check(const struct gg_worker_file *file,
+                                 struct gg_pool_settings *pool,
+                                 struct gg_settings_fault *out_fault)
+{
+    enum gg_err err = gg_pool_settings_check(pool, out_fault);
+    return err == GG_OK ? join_group(file, pool, out_fault) : err;
+}
+
+/* One line of a definition. */
+static bool on_definition(void *ctx, const char *section, const char *name,
+                          const char *value)
+{
+    struct loading *loading = ctx;
+    if (section[0] != '\0') {
+        loading->err = refuse(loading->fault,
+                              "a definition has no sections: ", section);
+    } else {
+        set_pool(loading, loading->pool, name, value);
+    }
+    return loading->err == GG_OK;
+}
+
+enum gg_err gg_pool_settings_define(struct gg_pool_settings *pool, const char *text,
+                                    struct gg_settings_fault *out_fault)
+{
+    struct loading loading = {.pool = pool, .fault = out_fault};
+    char *copy = strdup(text);
+    FILE *file = copy == NULL ? NULL : fmemopen(copy, strlen(copy) + 1, "r");
+    out_fault->text[0] = '\0';
+    if (file == NULL) {
+        free(copy);
+        return GG_ERR_NO_MEMORY;
+    }
+    int line = gg_ini_read(file, on_definition, &loading);
+    (void)fclose(file);
+    free(copy);
+    if (loading.err != GG_OK) {
+        return loading.err;
+    }
+    return line == 0 ? GG_OK : refuse(out_fault, "a line is not 'name = value'", "");
+}
+
 static enum gg_err check_file(struct gg_worker_file *file, const char *path,
                               struct gg_settings_fault *out_fault)
 {
@@ -588,8 +648,7 @@ static enum gg_err check_file(struct gg_worker_file *file, const char *path,
     for (uint32_t i = 0; i < file->pool_count; i++) {
         struct gg_pool_settings *pool = &file->pools[i];
         struct gg_settings_fault inner = {.text = ""};
-        enum gg_err err = gg_pool_settings_check(pool, &inner);
-        err = err == GG_OK ? join_group(file, pool, &inner) : err;
+        enum gg_err err = gg_worker_file_check(file, pool, &inner);
         if (err != GG_OK) {
             (void)snprintf(out_fault->text, sizeof out_fault->text,
                            "%.100s: [pool %s] %.300s", path, pool->name, inner.text);

@@ -41,6 +41,7 @@ struct gg_pool_settings {
     bool given; /* Said in the file, and not only named. */
 
     /* From the table; texts are owned. */
+    bool enabled;
     char *queues;
     char *realm;
     char *program;
@@ -96,6 +97,12 @@ GG_MUST_USE enum gg_err gg_pool_settings_init(struct gg_pool_settings *pool,
                                               const char *name);
 void gg_pool_settings_fini(struct gg_pool_settings *pool);
 
+/* Take settings from `text`, lines of "name = value" without a section. GG_ERR_CONFIG:
+ * *out_fault says what is wrong. */
+GG_MUST_USE enum gg_err gg_pool_settings_define(struct gg_pool_settings *pool,
+                                                const char *text,
+                                                struct gg_settings_fault *out_fault);
+
 /* Work out what follows from the settings. GG_ERR_CONFIG: they do not go together;
  * *out_fault says which. May be called again after a change. */
 GG_MUST_USE enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
@@ -123,6 +130,8 @@ struct gg_worker_file {
     char *server_key;
     uint64_t grace_ms;
     uint64_t margin_ms;
+    char *save_file;
+    bool remote_pools;
     uint32_t pool_count;
     uint32_t group_count;
     struct gg_pool_settings pools[GG_SUP_POOLS_MAX];
@@ -141,6 +150,16 @@ GG_MUST_USE enum gg_err gg_worker_file_load(const char *path,
 GG_MUST_USE enum gg_err gg_worker_file_read(FILE *file, const char *path,
                                             struct gg_worker_file *out,
                                             struct gg_settings_fault *out_fault);
+
+/* The pool of that name; NULL: none. */
+struct gg_pool_settings *gg_worker_file_find(struct gg_worker_file *file,
+                                             const char *name);
+
+/* Check a pool, and let it join the group that it names. */
+GG_MUST_USE enum gg_err gg_worker_file_check(const struct gg_worker_file *file,
+                                             struct gg_pool_settings *pool,
+                                             struct gg_settings_fault *out_fault);
+
 void gg_worker_file_fini(struct gg_worker_file *file);
 
 /* Write both tables as an example. */

@@ -347,6 +347,17 @@ static void join(const struct line *line, struct gg_worker_settings *out)
     }
 }
 
+static enum gg_err load_saved(struct gg_worker_settings *out,
+                              struct gg_settings_fault *out_fault)
+{
+    char path[sizeof out->saved.path];
+    (void)snprintf(path, sizeof path, "%s%s",
+                   out->file.save_file == NULL ? out->config_file : out->file.save_file,
+                   out->file.save_file == NULL ? ".saved" : "");
+    enum gg_err err = gg_saved_load(&out->saved, path, out_fault);
+    return err == GG_OK ? gg_saved_apply(&out->saved, &out->file, out_fault) : err;
+}
+
 void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *out)
 {
     static const struct argp argp = {
@@ -369,7 +380,8 @@ void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *
     gg_buf_append(&line.queues, "", 1);
     if (out->config_file == NULL) {
         make_pool(&line, &out->file);
-    } else if (gg_worker_file_load(out->config_file, &out->file, &fault) != GG_OK) {
+    } else if (gg_worker_file_load(out->config_file, &out->file, &fault) != GG_OK ||
+               load_saved(out, &fault) != GG_OK) {
         refuse(fault.text);
     }
     gg_buf_fini(&line.queues);
@@ -379,4 +391,5 @@ void gg_worker_settings_parse(int argc, char **argv, struct gg_worker_settings *
 void gg_worker_settings_fini(struct gg_worker_settings *settings)
 {
     gg_worker_file_fini(&settings->file);
+    gg_saved_fini(&settings->saved);
 }

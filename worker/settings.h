@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "worker/pools.h"
+#include "worker/saved.h"
 
 enum { GG_KEY_TEXT_BYTES = 41 };
 
@@ -24,6 +24,7 @@ struct gg_worker_settings {
     uint64_t margin_ms;         /* Before the end of a lease; 0: an eighth of it. */
     bool verbose;
     struct gg_worker_file file; /* Its pools are the agent's, however they were said. */
+    struct gg_saved saved;      /* Laid over it already. */
 };
 
 /* Read the command line, and the file that it names. Ends the process with 0 after

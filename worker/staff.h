@@ -38,6 +38,9 @@ struct gg_staff {
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
     bool ending; /* Start no executors any more. */
+    uint64_t reported_session;
+    uint64_t report_sum;      /* Of what was reported last. */
+    struct gg_mono report_at; /* Not before this. */
 };
 
 /* `world.hooks` is filled in here. */

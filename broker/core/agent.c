@@ -56,6 +56,7 @@ void gg_agent_unref(struct gg_agent **agent_p)
         gg_blob_unref(&agent->host);
         gg_blob_unref(&agent->program);
         gg_blob_unref(&agent->awaited);
+        gg_blob_unref(&agent->report);
         free(agent);
     }
 }
@@ -272,6 +273,27 @@ static void add_pool(struct gg_core *core, struct gg_agent *agent,
     subscribe_pool(core, pool);
 }
 
+/* Pools that the agent does not name any more: gone, once nothing of theirs runs. True:
+ * one has gone. */
+static bool drop_pools(struct gg_agent *agent, uint64_t named)
+{
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < agent->pool_count; i++) {
+        struct gg_pool *pool = agent->pools[i];
+        bool stays = (named >> (pool->number - 1) & 1) != 0;
+        pool->slots = stays ? pool->slots : 0;
+        if (stays || pool->busy > 0) {
+            agent->pools[kept++] = pool;
+        } else {
+            free_subs(pool);
+            free(pool);
+        }
+    }
+    bool dropped = kept != agent->pool_count;
+    agent->pool_count = kept;
+    return dropped;
+}
+
 /* Take the windows as stated; of pools not known yet also what they serve. (Leases can
  * be theirs already: an attempt taken back names the pool that runs it.) */
 static void take_pools(struct gg_core *core, struct gg_effects *fx,
@@ -280,7 +302,9 @@ static void take_pools(struct gg_core *core, struct gg_effects *fx,
     struct gg_pool_info info;
     struct gg_fault fault;
     uint8_t known = agent->pool_count;
+    uint64_t named = 0;
     while (gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault)) {
+        named |= UINT64_C(1) << (info.pool - 1);
         struct gg_pool *pool = find_pool(agent, info.pool);
         if (pool == NULL) {
             add_pool(core, agent, &info);
@@ -288,7 +312,11 @@ static void take_pools(struct gg_core *core, struct gg_effects *fx,
             pool->slots = (uint32_t)info.slots;
         }
     }
-    if (agent->pool_count != known) {
+    bool changed = agent->pool_count != known;
+    if (named != 0 && drop_pools(agent, named)) {
+        changed = true;
+    }
+    if (changed) {
         gg_leases_count_pools(agent);
         gg_persist_agent(core, fx, agent);
     }

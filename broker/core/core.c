@@ -13,6 +13,7 @@
 #include "broker/core/queue.h"
 #include "broker/core/recover.h"
 #include "broker/core/registry.h"
+#include "broker/core/steer.h"
 #include "broker/core/submit.h"
 #include "broker/core/timers.h"
 #include "broker/core/view.h"
@@ -51,6 +52,7 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     gg_list_init(&core->free_waiters);
     gg_list_init(&core->settles);
     gg_list_init(&core->sweeps);
+    gg_list_init(&core->orders);
     gg_list_init(&core->answering);
     gg_list_init(&core->unkept);
     gg_buf_init(&core->scratch, GG_KEEP_BYTES_MAX);
@@ -88,6 +90,7 @@ void gg_core_destroy(struct gg_core **core_p)
     }
     free_sessions(core);
     gg_operate_fini(core);
+    gg_steer_fini(core);
     gg_recover_fini(core);
     gg_apart_fini(core);
     gg_registry_fini(core);
@@ -152,6 +155,7 @@ static void on_closed(struct gg_core *core, struct gg_effects *fx, uint32_t peer
     gg_watch_close(core, peer);
     gg_operate_close(core, peer);
     gg_apart_close(core, peer);
+    gg_steer_close(core, fx, peer);
     session->open = false;
     if (session->agent != NULL) {
         gg_agent_closed(core, fx, session->agent, bye);
@@ -358,6 +362,9 @@ static void on_client(struct gg_core *core, struct gg_effects *fx, uint32_t peer
     case GG_CMD_PURGE:
         gg_on_purge(core, fx, peer, request, &command->as.scope);
         return;
+    case GG_CMD_STEER:
+        gg_on_steer(core, fx, peer, request, &command->as.steer);
+        return;
     case GG_CMD_GET_STATS:
         gg_view_stats(core, fx, peer, request);
         return;
@@ -387,6 +394,12 @@ static void on_agent(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                      struct gg_agent *agent, const struct gg_command *command)
 {
     switch (command->code) {
+    case GG_CMD_STEERED:
+        gg_on_steered(core, fx, peer, command->request, &command->as.steered);
+        return;
+    case GG_CMD_REPORT:
+        gg_on_report(agent, &command->as.report);
+        return;
     case GG_CMD_STARTED:
         gg_on_started(core, fx, agent, &command->as.started);
         return;

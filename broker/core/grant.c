@@ -38,6 +38,7 @@ enum {
     ROLES_UNSUBSCRIBE = O | P,
     ROLES_UNWAIT = S | O | P,
     ROLES_BACKUP = P,
+    ROLES_STEER = P,
     ROLES_JOB = NOBODY,
     ROLES_JOBS = NOBODY,
     ROLES_CANCELLED = NOBODY,
@@ -56,6 +57,8 @@ enum {
     ROLES_PARTIAL = W,
     ROLES_CHECKPOINT = W,
     ROLES_OUTCOME = W,
+    ROLES_STEERED = W,
+    ROLES_REPORT = W,
 };
 
 static const uint8_t roles_for[GG_CMD_CODE_MAX + 1] = {

@@ -109,7 +109,9 @@ struct gg_agent {
     uint64_t seq;            /* Number of its last record; 0: it has none. */
     struct gg_blob *awaited; /* Its record, until it is back after a restart. */
     uint32_t busy;
-    struct gg_link leases; /* struct gg_job.lease */
+    struct gg_link leases;  /* struct gg_job.lease */
+    struct gg_blob *report; /* How its pools are, packed as it said it. */
+    uint32_t report_count;
     uint8_t pool_count;
     struct gg_pool *pools[GG_POOLS_MAX];
 };
@@ -235,6 +237,9 @@ struct gg_core {
     uint32_t subscription_count; /* In use. */
     struct gg_link settles;
     struct gg_link sweeps;
+    struct gg_link orders; /* struct gg_order.link, in steer.c */
+    uint32_t order_count;
+    uint64_t order_number; /* Of the newest. */
     struct gg_link
         answering; /* struct gg_job.lease: ended, waiters still to be told. */
 

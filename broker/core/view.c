@@ -314,6 +314,8 @@ static void pack_worker(const struct gg_core *core, const struct gg_agent *agent
     }
     info.pools = (struct gg_list){.raw = gg_buf_slice(&pools),
                                   .count = agent->pool_count};
+    info.states.raw = gg_blob_slice(agent->report);
+    info.states.count = agent->report_count;
     info.last_seen_ms = age_ms(core, agent->last_seen);
     info.connected_at = (uint64_t)agent->connected_at.ms;
     if (with_runs) {

@@ -277,6 +277,23 @@ static json_t *patterns_of(const ganger_worker *worker)
     return list;
 }
 
+/* What its agent has reported of it. */
+static void add_pool_state(json_t *object, const ganger_pool *pool)
+{
+    set(object, "state", gg_json_text(pool->state));
+    set(object, "kind", gg_json_text(pool->kind));
+    set(object, "group", gg_json_text(pool->group));
+    set(object, "size", number(pool->size));
+    set(object, "overflow", number(pool->overflow));
+    set(object, "executors", number(pool->executors));
+    set(object, "restarts", number(pool->restarts));
+    set(object, "restarts_max", number(pool->restarts_max));
+    set(object, "restarts_window_ms", number(pool->restarts_window_ms));
+    set(object, "restarts_total", number(pool->restarts_total));
+    set(object, "opens_at", gg_json_time(pool->opens_at));
+    set(object, "cause", gg_json_text(pool->cause));
+}
+
 static json_t *pools_of(const ganger_worker *worker)
 {
     json_t *list = gg_say_need(json_array());
@@ -289,6 +306,9 @@ static json_t *pools_of(const ganger_worker *worker)
         set(object, "slots", number(pool->slots));
         set(object, "busy", number(pool->busy));
         set(object, "queues", gg_json_text(pool->queues));
+        if (pool->state != NULL && pool->state[0] != '\0') {
+            add_pool_state(object, pool);
+        }
         (void)json_array_append_new(list, object);
     }
     return list;

@@ -97,6 +97,15 @@ const struct gg_option gg_option_table[] = {
     {"follow", 'f', GG_OPTION_FLAG, NULL, GG_SET_EVENTS, AT(follow), 0, 0, NULL, false,
      "Until interrupted (as without it)"},
 
+    {"worker", 0, GG_OPTION_TEXT, "PATTERN", GG_SET_POOL, AT(worker), 0, 0, NULL, false,
+     "Only at agents whose name fits [*]"},
+    {"save", 0, GG_OPTION_FLAG, NULL, GG_SET_POOL, AT(save), 0, 0, NULL, false,
+     "Also after the agent's next start"},
+    {"grace", 0, GG_OPTION_DURATION, "D", GG_SET_GRACE, AT(grace_ms), 0, YEAR_MS, NULL, false,
+     "Time that running jobs have to end [the agent's own]"},
+    {"set", 0, GG_OPTION_TEXTS, "NAME=VALUE", GG_SET_DEFINE, AT(settings), 0, 0, NULL, false,
+     "A setting of the pool, as in a file of pools; may be repeated"},
+
     {"keys", 0, GG_OPTION_TEXT, "FILE", GG_SET_KEYS, AT(keys), 0, 0, NULL, false,
      "The broker's file of keys [$GANGER_KEYS, else /etc/ganger/keys]"},
     {"name", 0, GG_OPTION_TEXT, "NAME", GG_SET_ALLOW, AT(name), 0, 0, NULL, false,
@@ -144,6 +153,7 @@ void gg_options_init(struct gg_options *options)
         .keep_failed_ms = GG_OPTION_UNSAID,
         .wait_ms = GG_OPTION_UNSAID,
         .limit = GG_OPTION_UNSAID,
+        .grace_ms = GG_OPTION_UNSAID,
         .jobs = GG_OPTION_UNSAID,
         .run_for_ms = GG_OPTION_UNSAID,
         .size = GG_OPTION_UNSAID,

@@ -30,6 +30,9 @@ enum {
     GG_SET_ALLOW = 1 << 13,
     GG_SET_BENCH = 1 << 14,
     GG_SET_DEV = 1 << 15,
+    GG_SET_GRACE = 1 << 16,
+    GG_SET_POOL = 1 << 17, /* Changes a pool: --worker, --save. */
+    GG_SET_DEFINE = 1 << 18,
 };
 
 enum gg_format {
@@ -99,6 +102,11 @@ struct gg_options {
     uint64_t limit;
     bool cancel_running;
     bool follow;
+
+    const char *worker;
+    bool save;
+    uint64_t grace_ms;
+    struct gg_texts settings;
 
     const char *keys;
     const char *name;

@@ -1,6 +1,7 @@
 /* worker.c - `ganger worker list|show` and `ganger tree`. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/cli/command.h"
 #include "client/cli/connect.h"
@@ -82,9 +83,31 @@ static void running_row(struct gg_table *table, struct gg_row *parent,
                  running->attempt, running->progress * 100.0, running->progress_text);
 }
 
+/* "video.*, coprocess, 4 executors, 1/3 restarts: exit status 7; last job ..." */
+static void describe_pool(const ganger_pool *pool, char *text, size_t room)
+{
+    bool stays = strcmp(pool->kind, "coprocess") == 0 ||
+                 strcmp(pool->kind, "handler") == 0;
+    int len = snprintf(text, room, "%s", pool->queues);
+    if (pool->kind[0] != '\0' && len >= 0 && (size_t)len < room) {
+        len += snprintf(text + len, room - (size_t)len, ", %s", pool->kind);
+    }
+    if (stays && len >= 0 && (size_t)len < room) {
+        len += snprintf(text + len, room - (size_t)len, ", %u executors",
+                        pool->executors);
+    }
+    bool failed = pool->cause[0] != '\0' &&
+                  (pool->restarts > 0 || strcmp(pool->state, "down") == 0);
+    if (failed && len >= 0 && (size_t)len < room) {
+        (void)snprintf(text + len, room - (size_t)len, ", %u/%u restarts: %s",
+                       pool->restarts, pool->restarts_max, pool->cause);
+    }
+}
+
 static void pool_rows(struct showing *showing, struct gg_row *parent,
                       const ganger_worker *worker, const ganger_pool *pool)
 {
+    char what[1024];
     struct gg_table *table = showing->table;
     struct gg_row *row = gg_table_row(table, parent);
     if (pool->name != NULL && pool->name[0] != '\0') {
@@ -92,11 +115,12 @@ static void pool_rows(struct showing *showing, struct gg_row *parent,
     } else {
         gg_row_print(table, row, 0, "pool %u", pool->pool);
     }
-    gg_row_text(table, row, 1, "");
+    gg_row_text(table, row, 1, pool->state);
     gg_row_print(table, row, 2, "%u", pool->busy);
     gg_row_print(table, row, 3, "%u", pool->slots);
-    gg_row_text(table, row, 4, "");
-    gg_row_text(table, row, 5, pool->queues);
+    gg_row_time(table, row, 4, pool->opens_at);
+    describe_pool(pool, what, sizeof what);
+    gg_row_text(table, row, 5, what);
     for (size_t i = 0; i < worker->running_count; i++) {
         if (worker->running[i].pool == pool->pool) {
             running_row(table, row, &worker->running[i]);

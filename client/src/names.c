@@ -92,6 +92,19 @@ const char *gg_worker_state_name(uint64_t state)
     return NAME_OF(worker_names, state);
 }
 
+const char *gg_pool_state_name(uint64_t state)
+{
+    static const char *const names[] = {"", "open", "down", "removing"};
+    return NAME_OF(names, state);
+}
+
+const char *gg_pool_kind_name(uint64_t kind)
+{
+    static const char *const names[] = {"", "program", "coprocess", "handler",
+                                        "builtin"};
+    return NAME_OF(names, kind);
+}
+
 const char *ganger_state_name(ganger_state state)
 {
     return NAME_OF(state_names, (unsigned)state);

@@ -9,4 +9,8 @@ const char *gg_moment_name(uint64_t kind);
 const char *gg_why_name(uint64_t code);
 const char *gg_worker_state_name(uint64_t state);
 
+/* Of enum gg_pool_condition, and the kind of a pool. */
+const char *gg_pool_state_name(uint64_t state);
+const char *gg_pool_kind_name(uint64_t kind);
+
 #endif

@@ -217,10 +217,42 @@ static void view_pools(const struct gg_view *view, struct gg_list list,
             .slots = (unsigned)pool.slots,
             .busy = (unsigned)pool.busy,
             .queues = join(view, pool.queues),
+            .state = "",
+            .kind = "",
+            .group = "",
+            .cause = "",
         };
     }
     out->pools = pools;
     out->pool_count = count;
+}
+
+/* How the pools are, laid over what they serve. */
+static void view_states(const struct gg_view *view, struct gg_list list,
+                        const ganger_worker *worker)
+{
+    struct gg_pool_state state;
+    struct gg_fault fault;
+    while (gg_list_next_record(&list, GG_RECORD_POOL_STATE, &state, &fault)) {
+        for (size_t i = 0; i < worker->pool_count; i++) {
+            ganger_pool *pool = (ganger_pool *)(uintptr_t)&worker->pools[i];
+            if (pool->pool != state.pool) {
+                continue;
+            }
+            pool->state = gg_pool_state_name(state.state);
+            pool->kind = gg_pool_kind_name(state.kind);
+            pool->group = text_of(view, state.group);
+            pool->cause = text_of(view, state.cause);
+            pool->size = (unsigned)state.size;
+            pool->overflow = (unsigned)state.overflow;
+            pool->executors = (unsigned)state.executors;
+            pool->restarts = (unsigned)state.restarts;
+            pool->restarts_max = (unsigned)state.restarts_max;
+            pool->restarts_window_ms = state.window_ms;
+            pool->restarts_total = state.restarts_count;
+            pool->opens_at = (int64_t)state.opens_at;
+        }
+    }
 }
 
 static void view_runs(const struct gg_view *view, struct gg_list list,
@@ -262,6 +294,7 @@ void gg_view_worker(const struct gg_view *view, const struct gg_worker_info *wor
         .connected_at = (int64_t)worker->connected_at,
     };
     view_pools(view, worker->pools, out);
+    view_states(view, worker->states, out);
     view_runs(view, worker->runs, out);
 }
 

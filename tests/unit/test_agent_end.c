@@ -208,6 +208,99 @@ static void window_of_zero_hands_back_what_waits(void **state)
     assert_int_equal(count(f, GG_CMD_HEARTBEAT), 1);
 }
 
+/* ---- slots, orders, pools ---- */
+
+/* The broker may use a slot again before its confirm has come. */
+static void slot_is_free_with_the_outcome_and_not_with_its_confirm(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_assign assigns[SLOTS];
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        assigns[i] = assignment(f, FENCE + i);
+        (void)start(f, &assigns[i]);
+    }
+    end(f, FENCE, GG_OUTCOME_FAILED);
+
+    struct gg_assign next = assignment(f, FENCE + SLOTS);
+    assert_non_null(start(f, &next));
+    struct gg_assign over = assignment(f, FENCE + SLOTS + 1);
+    (void)tell(f, GG_CMD_ASSIGN, &over);
+
+    assert_null(gg_worker_next_start(f->agent, 0));
+}
+
+static void quiet_agent_offers_nothing_and_keeps_what_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_assign first = assignment(f, FENCE);
+    const struct gg_attempt *attempt = start(f, &first);
+
+    gg_worker_quiet(f->agent, f->now.mono, true);
+    struct gg_assign late = assignment(f, FENCE + 1);
+    (void)tell(f, GG_CMD_ASSIGN, &late);
+    pass_alive(f, 60000);
+
+    assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
+    assert_null(gg_worker_next_start(f->agent, 0));
+    gg_worker_quiet(f->agent, f->now.mono, false);
+    struct gg_assign next = assignment(f, FENCE + 2);
+    assert_non_null(start(f, &next));
+}
+
+static void order_is_kept_until_it_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_steer steer;
+    gg_record_default(GG_RECORD_STEER, &steer);
+    steer.action = GG_STEER_SCALE;
+    steer.pool = gg_slice_text("encode");
+    steer.size = 7;
+
+    for (int i = 0; i < 17; i++) {
+        (void)tell(f, GG_CMD_STEER, &steer);
+    }
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STEERED), 1); /* There is room for 16. */
+    assert_int_equal(heard(f, GG_CMD_STEERED, 0)->as.steered.error, GG_ERR_BUSY);
+    struct gg_worker_order *order = gg_worker_next_order(f->agent);
+    assert_int_equal(order->size, 7);
+    assert_string_equal(order->pool.text, "encode");
+    gg_worker_answer(f->agent, order, GG_OK, "");
+    listen_to(f);
+
+    assert_int_equal(heard(f, GG_CMD_STEERED, 0)->as.steered.error, GG_OK);
+}
+
+static void pool_that_is_added_is_told_in_full_once(void **state)
+{
+    static const char *const queues[] = {"new.*"};
+    struct fixture *f = *state;
+    struct gg_worker_pool pool = {
+        .slots = 1, .name = gg_slice_text("new"), .queues = queues, .queue_count = 1};
+    uint32_t index = 0;
+    struct gg_pool_info info;
+    struct gg_fault fault;
+
+    assert_int_equal(gg_worker_resize_pool(f->agent, 0, SLOTS - 1), GG_OK);
+    assert_int_equal(gg_worker_add_pool(f->agent, f->now.mono, &pool, &index), GG_OK);
+    assert_int_equal(index, 1);
+    listen_to(f);
+
+    struct gg_list pools = heard(f, GG_CMD_HEARTBEAT, 0)->as.heartbeat.pools;
+    assert_int_equal(pools.count, 2);
+    assert_true(gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault));
+    assert_int_equal(info.queues.count, 0);
+    assert_true(gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault));
+    assert_int_equal(info.queues.count, 1);
+    assert_int_equal(gg_worker_add_pool(f->agent, f->now.mono, &pool, &index),
+                     GG_ERR_TOO_MANY);
+    gg_worker_set_window(f->agent, f->now.mono, 1, 0);
+    assert_true(gg_worker_drop_pool(f->agent, f->now.mono, 1));
+    listen_to(f);
+    uint32_t last = count(f, GG_CMD_HEARTBEAT) - 1;
+    assert_int_equal(heard(f, GG_CMD_HEARTBEAT, last)->as.heartbeat.pools.count, 1);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -222,6 +315,14 @@ int main(void)
         TEST(drain_takes_nothing_new_and_lets_run_what_runs),
         TEST(drain_hands_back_what_does_not_end_in_time),
         TEST(window_of_zero_hands_back_what_waits),
+        cmocka_unit_test_setup_teardown(
+            slot_is_free_with_the_outcome_and_not_with_its_confirm, setup, teardown),
+        cmocka_unit_test_setup_teardown(quiet_agent_offers_nothing_and_keeps_what_runs,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(order_is_kept_until_it_is_answered, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(pool_that_is_added_is_told_in_full_once, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -432,6 +432,18 @@ typedef struct ganger_pool {
     const char *realm;
     unsigned slots, busy;
     const char *queues; /* patterns, separated by a space */
+    /* As its agent reports it; "" and 0 from one that does not. */
+    const char *state; /* "open", "down", "removing" */
+    const char *kind;  /* "program", "coprocess", "handler", "builtin" */
+    const char *group;
+    const char *cause;           /* of the last death or start that failed */
+    unsigned size, overflow;     /* as configured */
+    unsigned executors;          /* processes that stay, now */
+    unsigned restarts;           /* used of the budget */
+    unsigned restarts_max;       /* what the budget is */
+    uint64_t restarts_window_ms; /* in this time */
+    uint64_t restarts_total;     /* since the agent's start */
+    int64_t opens_at;            /* down: when it is tried again; 0: not */
 } ganger_pool;
 
 typedef struct ganger_worker {
@@ -453,6 +465,36 @@ typedef bool ganger_worker_fn(void *ctx, const ganger_worker *worker);
 GANGER_API ganger_err ganger_workers(ganger *handle, const char *pattern,
                                      bool with_running, int timeout_ms,
                                      ganger_worker_fn *fn, void *ctx);
+
+/* Orders to agents. `worker` is a pattern over their names; the answer comes when all
+ * of them have carried it out, or says why one did not. */
+enum {
+    GANGER_STEER_SCALE = 1, /* `pool` gets `size` */
+    GANGER_STEER_ADD,       /* begin `pool`, as in its file or by `definition` */
+    GANGER_STEER_REMOVE,    /* let `pool` go; what runs may end */
+    GANGER_STEER_QUIET,     /* take no new work */
+    GANGER_STEER_RESUME,    /* take work again */
+    GANGER_STEER_STOP,      /* drain, and end */
+    GANGER_STEER_RESTART,   /* drain, and start anew from its program's file */
+    GANGER_STEER_RELEASE /* stop the executor of job `id`: it runs again, uncounted */
+};
+
+typedef struct ganger_order {
+    int action;
+    const char *worker;
+    const char *pool;
+    uint64_t size;          /* GANGER_DEFAULT: as configured */
+    const char *definition; /* lines "name = value"; NULL: as in the agent's file */
+    uint64_t grace_ms;      /* GANGER_DEFAULT: the agent's own */
+    ganger_id id;
+    bool save; /* also after the agent's next start */
+    bool dry_run;
+    const char *reason;
+} ganger_order;
+
+/* out->count: agents that did it. */
+GANGER_API ganger_err ganger_steer(ganger *handle, const ganger_order *order,
+                                   int timeout_ms, ganger_touched *out);
 
 typedef struct ganger_stat {
     const char *name;

@@ -116,8 +116,11 @@ class Usage(unittest.TestCase):
 
     def test_noun_without_a_verb_has_its_verbs_explained(self):
         for noun, verbs in (
-            ("job", "list show cancel retry"), ("worker", "list show"),
-            ("queue", "list show pause resume purge"), ("broker", "status backup restore"),
+            ("job", "list show cancel release retry"),
+            ("worker", "list show quiet resume stop restart"),
+            ("pool", "scale add remove"),
+            ("queue", "list show pause resume purge"),
+            ("broker", "status backup restore"),
             ("key", "new allow list revoke"),
         ):
             run = ganger(noun, "--help")

@@ -295,6 +295,8 @@ static void on_command(struct fake_broker *broker, const struct gg_command *comm
     case GG_CMD_OUTCOME:
         on_outcome(broker, &command->as.outcome);
         return;
+    case GG_CMD_REPORT:
+        return;
     case GG_CMD_BYE:
         broker->bye = true;
         return;
