@@ -33,7 +33,7 @@ struct child {
     struct gg_link link;
     uint64_t number;
     pid_t pid;
-    uint64_t started;     /* In clock ticks since boot. */
+    uint64_t started;     /* In clock ticks since boot; 0: not looked up yet. */
     int64_t deadline_ms;  /* Of its lease; 0 none. */
     int64_t kill_at_ms;   /* End of a grace; 0 none. */
     bool running;         /* Its main process has not been reaped. */
@@ -159,7 +159,10 @@ static bool any_child_since(struct keeper *keeper, uint64_t started)
 {
     GG_LIST_EACH(&keeper->children, it)
     {
-        const struct child *child = GG_CONTAINER(it, struct child, link);
+        struct child *child = GG_CONTAINER(it, struct child, link);
+        if (child->running && !child->dying && child->started == 0) {
+            child->started = gg_proc_started(child->pid);
+        }
         if (child->running && !child->dying && child->started <= started) {
             return true;
         }
@@ -461,7 +464,6 @@ static void on_spawn(struct keeper *keeper, struct parcel *parcel)
     int error = 0;
     if (start_child(keeper, parcel, child, &stage, &error) == GG_OK) {
         child->running = true;
-        child->started = gg_proc_started(child->pid);
         child->started_report = (struct gg_keeper_report){
             .op = GG_KEEPER_STARTED, .pid = child->pid, .child = child->number};
     } else {
@@ -613,6 +615,7 @@ static bool set_up(struct keeper *keeper)
     }
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGCHLD);
+    gg_spawn_prepare(); /* All of them are blocked. */
     keeper->self = getpid();
     keeper->signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     keeper->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);

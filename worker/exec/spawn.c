@@ -25,16 +25,6 @@ static _Noreturn void fail(int fd, enum gg_keeper_stage stage)
     _exit(127);
 }
 
-static void reset_signals(void)
-{
-    for (int number = 1; number < NSIG; number++) {
-        (void)signal(number, SIG_DFL);
-    }
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Put the descriptors at 0 to 3 and close all others. They are first moved out of each
  * other's way. Returns the pipe's new place, or -1. */
 static int place_descriptors(const struct gg_spawn *spawn, int pipe_fd)
@@ -63,9 +53,18 @@ static int place_descriptors(const struct gg_spawn *spawn, int pipe_fd)
     return PIPE_FD;
 }
 
+void gg_spawn_prepare(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        (void)signal(number, SIG_DFL);
+    }
+}
+
 static _Noreturn void become(const struct gg_spawn *spawn, int pipe_fd, pid_t parent)
 {
-    reset_signals();
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setsid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
@@ -103,7 +102,9 @@ enum gg_err gg_spawn(const struct gg_spawn *spawn, pid_t *out_pid,
         return GG_ERR_SYSTEM;
     }
     pid_t parent = getpid();
-    pid_t pid = fork();
+    /* The child borrows our memory until it becomes the program: to copy the tables of
+     * it for each attempt would cost more than all else. It writes to its own stack. */
+    pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
     if (pid == 0) {
         become(spawn, ends[1], parent);
     }

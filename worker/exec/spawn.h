@@ -17,6 +17,9 @@ struct gg_spawn {
     int cgroup_fds[2]; /* The groups it joins; -1 none. */
 };
 
+/* Let no signal be ignored or handled here: children inherit that. Once, before. */
+void gg_spawn_prepare(void);
+
 /* Start the child as leader of a session of its own, killed by the kernel when the
  * caller dies. Waits until exec has happened. On GG_ERR_SYSTEM nothing runs, *out_stage
  * and *out_error say what failed. The caller must be single-threaded. */
