@@ -66,6 +66,9 @@ const struct gg_setting gg_pool_settings_table[] = {
      "Replace an executor that holds so much memory after a job; 0: never."},
     {"recycle_after", GG_SETTING_DURATION, "0", 0, GG_YEAR_MS, AT(recycle_ms),
      "Replace an executor, once idle, after this long; 0: never."},
+    {"partitions", GG_SETTING_NUMBER, "0", 0, GG_WORKER_SLOTS_MAX / 2, AT(partitions),
+     "So many executors, each for the jobs whose keys fall to it: jobs of one key run "
+     "one after another, in order, within this agent; takes the place of size."},
     {"environment", GG_SETTING_TEXT, NULL, 0, 0, AT(environment),
      "Variables for its processes, as NAME=value words; may be said again for more."},
     {"clean_environment", GG_SETTING_BOOL, "no", 0, 0, AT(clean_environment),
@@ -286,14 +289,32 @@ static int choice(const char *text, const char *const *words)
 static enum gg_err check_stays(const struct gg_pool_settings *pool,
                                struct gg_settings_fault *out_fault)
 {
-    bool said = pool->overflow > 0 || pool->recycle_jobs > 0 ||
+    bool said = pool->overflow > 0 || pool->partitions > 0 || pool->recycle_jobs > 0 ||
                 pool->recycle_bytes > 0 || pool->recycle_ms > 0 || pool->sup.fifo ||
                 pool->sup.restart != GG_RESTART_PERMANENT;
     return said ? refuse(out_fault,
-                         "overflow, order, restart and recycle_ are for a coprocess or "
-                         "a handler: nothing else stays",
+                         "overflow, order, restart, partitions and recycle_ are for a "
+                         "coprocess or a handler: nothing else stays",
                          "")
                 : GG_OK;
+}
+
+/* An executor is its partition: none may be missing for good, or have a substitute. */
+static enum gg_err check_partitions(struct gg_pool_settings *pool,
+                                    struct gg_settings_fault *out_fault)
+{
+    bool size_said = pool->size != 1 && pool->size != pool->partitions;
+    if (size_said || pool->overflow > 0 || pool->sup.fifo ||
+        pool->sup.restart != GG_RESTART_PERMANENT) {
+        return refuse(out_fault,
+                      "partitions: no size, overflow, order or restart beside it: each "
+                      "partition has one executor that is always replaced",
+                      "");
+    }
+    pool->size = pool->partitions;
+    pool->sup.size = (uint32_t)pool->partitions;
+    pool->sup.ahead = (uint32_t)pool->partitions;
+    return GG_OK;
 }
 
 static enum gg_err check_sup(struct gg_pool_settings *pool,
@@ -334,7 +355,10 @@ static enum gg_err check_sup(struct gg_pool_settings *pool,
         .group = was.group,
         .strategy = was.strategy,
     };
-    return pool->sup.stays ? GG_OK : check_stays(pool, out_fault);
+    if (!pool->sup.stays) {
+        return check_stays(pool, out_fault);
+    }
+    return pool->partitions > 0 ? check_partitions(pool, out_fault) : GG_OK;
 }
 
 static enum gg_err check_variables(struct gg_pool_settings *pool,

@@ -62,6 +62,7 @@ struct gg_pool_settings {
     uint64_t recycle_jobs;
     uint64_t recycle_bytes;
     uint64_t recycle_ms;
+    uint64_t partitions;
     char *environment;
     bool clean_environment;
     bool no_new_privileges;

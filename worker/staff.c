@@ -180,7 +180,7 @@ static enum gg_err make_room(struct gg_staff_pool *pool, uint32_t room)
 
 static uint32_t slots_of(const struct gg_pool_settings *settings)
 {
-    return settings->sup.size + settings->sup.overflow;
+    return settings->sup.size + settings->sup.overflow + settings->sup.ahead;
 }
 
 /* The agent shall offer it; *out_index is where. */
@@ -418,13 +418,38 @@ static void begin_program(struct gg_staff_pool *pool, struct gg_attempt *attempt
     }
 }
 
+/* Jobs of one key, and those without a key by their id, fall to one executor. */
+static uint32_t partition_of(const struct gg_staff_pool *pool,
+                             const struct gg_attempt *attempt)
+{
+    struct gg_slice key = gg_blob_slice(attempt->work->key);
+    if (key.len == 0) {
+        key = gg_slice_of(attempt->id.bytes, sizeof attempt->id.bytes);
+    }
+    return (uint32_t)(gg_hash(key, 0) % pool->settings.partitions);
+}
+
+static bool take_executor(struct gg_staff_pool *pool, const struct gg_attempt *attempt,
+                          uint32_t *out_index)
+{
+    struct gg_sup *sup = &pool->staff->sup;
+    if (gg_sup_is_gone(sup, pool->index)) {
+        return false;
+    }
+    if (pool->settings.partitions == 0) {
+        return gg_sup_take(sup, pool->index, out_index);
+    }
+    *out_index = partition_of(pool, attempt);
+    return gg_sup_take_at(sup, pool->index, *out_index);
+}
+
 /* False: there is no executor for it now. */
 static bool begin_in_executor(struct gg_staff_pool *pool, struct gg_attempt *attempt,
                               struct gg_now now)
 {
     struct gg_staff *staff = pool->staff;
     uint32_t index = 0;
-    if (!gg_sup_take(&staff->sup, pool->index, &index)) {
+    if (!take_executor(pool, attempt, &index)) {
         return false;
     }
     struct gg_run_spec spec = spec_of(staff, attempt, now);
@@ -440,9 +465,23 @@ static bool begin_in_executor(struct gg_staff_pool *pool, struct gg_attempt *att
     return true;
 }
 
+/* Oldest first: of one key an older one is never overtaken, as both want the same
+ * executor. */
+static void begin_partitioned(struct gg_staff_pool *pool, struct gg_now now)
+{
+    GG_LIST_EACH(&pool->staff->agent->pools[pool->index].line, it)
+    {
+        (void)begin_in_executor(pool, GG_CONTAINER(it, struct gg_attempt, line), now);
+    }
+}
+
 static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
 {
     struct gg_worker *agent = pool->staff->agent;
+    if (pool->settings.partitions > 0) {
+        begin_partitioned(pool, now);
+        return;
+    }
     for (;;) {
         struct gg_attempt *attempt = gg_worker_next_start(agent, pool->index);
         if (attempt == NULL) {

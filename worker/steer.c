@@ -58,6 +58,9 @@ static struct verdict on_scale(struct gg_steering_state *state,
     if (order->size > GG_WORKER_SLOTS_MAX) {
         return refused(GG_ERR_BAD_FIELD, "a size is 0 to %d", GG_WORKER_SLOTS_MAX);
     }
+    if (pool->settings.partitions > 0) { /* Keys would move to other executors. */
+        return refused(GG_ERR_BAD_STATE, "the pool has partitions: its size is theirs");
+    }
     enum gg_err err = gg_staff_scale(state->staff, pool, (uint32_t)order->size, now);
     if (err != GG_OK) {
         return refused(err, "the agent has room for %u slots in all",

@@ -133,9 +133,10 @@ static void group_must_be_there_with_a_strategy(void **state)
 
 static void what_only_executors_can_do_is_refused_of_programs(void **state)
 {
-    static const char *const settings[] = {"overflow = 1",        "restart = transient",
-                                           "order = fifo",        "recycle_jobs = 1",
-                                           "recycle_memory = 1M", "recycle_after = 1s"};
+    static const char *const settings[] = {"overflow = 1",      "restart = transient",
+                                           "order = fifo",      "partitions = 4",
+                                           "recycle_jobs = 1",  "recycle_memory = 1M",
+                                           "recycle_after = 1s"};
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         char text[256];
@@ -146,6 +147,21 @@ static void what_only_executors_can_do_is_refused_of_programs(void **state)
                        settings[i]);
         assert_int_equal(load(f, text), GG_OK);
     }
+}
+
+static void partitions_take_the_place_of_size(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(load(f, "[pool a]\nqueues = x\ncoprocess = p\npartitions = 8\n"),
+                     GG_OK);
+    assert_int_equal(f->file.pools[0].sup.size, 8);
+    assert_int_equal(f->file.pools[0].sup.ahead, 8);
+    assert_refused(f, "[pool a]\nqueues = x\ncoprocess = p\npartitions = 8\nsize = 3\n",
+                   "partitions: no size");
+    assert_refused(
+        f, "[pool a]\nqueues = x\ncoprocess = p\npartitions = 8\noverflow = 1\n",
+        "partitions: no size");
 }
 
 static void copy_stands_alone_and_is_equal_but_for_the_size(void **state)
@@ -204,6 +220,7 @@ int main(void)
         TEST(what_is_wrong_is_named_with_its_place),
         TEST(group_must_be_there_with_a_strategy),
         TEST(what_only_executors_can_do_is_refused_of_programs),
+        TEST(partitions_take_the_place_of_size),
         TEST(copy_stands_alone_and_is_equal_but_for_the_size),
         TEST(words_are_split_as_written),
     };

@@ -362,17 +362,31 @@ void gg_sup_ready(struct gg_sup *sup, uint32_t pool, uint32_t executor,
     }
 }
 
+static void take(struct gg_sup_pool *pool, uint32_t executor)
+{
+    drop_idle(pool, executor);
+    pool->executors[executor].state = GG_EXECUTOR_BUSY;
+    pool->executors[executor].jobs++;
+}
+
 bool gg_sup_take(struct gg_sup *sup, uint32_t pool, uint32_t *out_executor)
 {
     struct gg_sup_pool *it = pool_of(sup, pool);
     if (it->idle_count == 0) {
         return false;
     }
-    uint32_t executor = it->idle[it->config.fifo ? 0 : it->idle_count - 1];
-    drop_idle(it, executor);
-    it->executors[executor].state = GG_EXECUTOR_BUSY;
-    it->executors[executor].jobs++;
-    *out_executor = executor;
+    *out_executor = it->idle[it->config.fifo ? 0 : it->idle_count - 1];
+    take(it, *out_executor);
+    return true;
+}
+
+bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor)
+{
+    struct gg_sup_pool *it = pool_of(sup, pool);
+    if (executor_of(it, executor)->state != GG_EXECUTOR_IDLE) {
+        return false;
+    }
+    take(it, executor);
     return true;
 }
 
@@ -474,7 +488,7 @@ uint32_t gg_sup_slots(struct gg_sup *sup, uint32_t pool, struct gg_mono now)
     if (gg_budget_is_closed(&it->budget, now) || base == 0) {
         return 0;
     }
-    return base + it->config.overflow;
+    return base + it->config.overflow + it->config.ahead;
 }
 
 /* ---- time ---- */

@@ -61,6 +61,7 @@ struct gg_sup_config {
     bool stays; /* Its executors take one attempt after another. */
     uint32_t size;
     uint32_t overflow;         /* More of them while work waits. */
+    uint32_t ahead;            /* Attempts to take in hand beyond all of them. */
     uint64_t overflow_idle_ms; /* Such a one goes when it has been idle for this. */
     bool fifo;                 /* The one idle for longest goes first; else the last. */
     enum gg_restart restart;
@@ -154,6 +155,9 @@ void gg_sup_ready(struct gg_sup *sup, uint32_t pool, uint32_t executor,
 
 /* Take an idle executor for an attempt; false when there is none. */
 bool gg_sup_take(struct gg_sup *sup, uint32_t pool, uint32_t *out_executor);
+
+/* Take this very executor; false when it is not idle. */
+bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor);
 
 /* Its attempt has ended and it lives on, with `bytes` of memory where that is known. */
 void gg_sup_give(struct gg_sup *sup, uint32_t pool, uint32_t executor, uint64_t bytes,

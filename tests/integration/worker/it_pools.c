@@ -355,6 +355,42 @@ static void executor_that_has_grown_is_replaced(void **state)
     assert_string_equal(run(f, A, "answer $jobs")->result, "1");
 }
 
+/* Sixty jobs of six keys on three executors: of each key in order, on one process. */
+static void jobs_of_one_key_run_in_order_on_one_executor(void **state)
+{
+    enum { KEYS = 6, EACH = 10 };
+    struct fixture *f = *state;
+    static struct fake_job *jobs[EACH * KEYS];
+    int64_t pids[KEYS] = {0};
+    int given = 0;
+    FILE *file = fopen(f->config, "we");
+    add_pool(f, file, "a", "partitions = 3");
+    (void)fclose(file);
+    start_agent(f);
+    fake_until(&f->broker, f->broker.slots == 6);
+
+    for (int ended = 0; ended < EACH * KEYS; ended++) {
+        for (; given < EACH * KEYS && given < ended + 6; given++) {
+            char key[16];
+            struct gg_assign more;
+            gg_record_default(GG_RECORD_ASSIGN, &more);
+            (void)snprintf(key, sizeof key, "key-%d", given / 2 % KEYS);
+            more.pool = A;
+            more.key = gg_slice_text(key);
+            jobs[given] = fake_assign(&f->broker, "sleep 0.0$((RANDOM % 3)); answer $$",
+                                      &more);
+        }
+        fake_until(&f->broker, jobs[ended]->outcomes > 0);
+        int64_t pid = strtol(jobs[ended]->result, NULL, 10);
+        int key = ended / 2 % KEYS;
+        assert_true(pids[key] == 0 || pids[key] == pid);
+        pids[key] = pid;
+    }
+    for (int i = 0; i + 1 < EACH * KEYS; i += 2) { /* Both of one key. */
+        assert_true(jobs[i]->ended_ms <= jobs[i + 1]->ended_ms);
+    }
+}
+
 static void bad_file_is_refused_with_78(void **state)
 {
     struct fixture *f = *state;
@@ -383,6 +419,7 @@ int main(void)
         TEST(overflow_starts_with_work_and_goes_again),
         TEST(executor_is_replaced_after_its_jobs),
         TEST(executor_that_has_grown_is_replaced),
+        TEST(jobs_of_one_key_run_in_order_on_one_executor),
         TEST(bad_file_is_refused_with_78),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
