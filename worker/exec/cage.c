@@ -17,7 +17,7 @@ enum {
 
 /* One limit of the cage and the kernel's number of it. */
 struct limit {
-    int resource;
+    __rlimit_resource_t resource;
     uint64_t value; /* 0: not limited. */
     const char *name;
 };
