@@ -34,6 +34,7 @@ export const COMMANDS = {
   unsubscribe: [33, "unsubscribe"],
   unwait: [34, "unsubscribe"],
   backup: [35, "backup"],
+  steer: [36, "steer"],
   job: [48, "job"],
   jobs: [49, "jobs"],
   cancelled: [50, "cancelled"],
@@ -52,6 +53,8 @@ export const COMMANDS = {
   partial: [74, "partial"],
   checkpoint: [75, "checkpoint"],
   outcome: [76, "outcome"],
+  steered: [77, "steered"],
+  report: [78, "report"],
 } as const;
 
 /** Fields of each record: number and kind. */
@@ -125,6 +128,21 @@ export const RECORDS = {
     realm: [8, "NAME"],
     started: [9, "BOOL"],
   },
+  pool_state: {
+    pool: [1, "U"],
+    state: [2, "U"],
+    kind: [3, "U"],
+    size: [4, "U"],
+    overflow: [5, "U"],
+    executors: [6, "U"],
+    restarts: [7, "U"],
+    restarts_max: [8, "U"],
+    window_ms: [9, "U"],
+    restarts_count: [10, "U"],
+    opens_at: [11, "U"],
+    cause: [12, "TEXT"],
+    group: [13, "NAME"],
+  },
   worker: {
     name: [1, "NAME"],
     host: [2, "TEXT"],
@@ -137,6 +155,7 @@ export const RECORDS = {
     last_seen_ms: [9, "U"],
     runs: [10, ["run"]],
     connected_at: [11, "U"],
+    states: [12, ["pool_state"]],
   },
   stat: {
     name: [1, "TEXT"],
@@ -449,6 +468,25 @@ export const RECORDS = {
     snooze_ms: [9, "U"],
     never_started: [10, "BOOL"],
     run_ms: [11, "U"],
+  },
+  steer: {
+    worker: [1, "GLOB"],
+    action: [2, "U"],
+    pool: [3, "NAME"],
+    size: [4, "U"],
+    definition: [5, "TEXT"],
+    save: [6, "BOOL"],
+    grace_ms: [7, "U"],
+    id: [8, "ID"],
+    reason: [9, "TEXT"],
+    dry_run: [10, "BOOL"],
+  },
+  steered: {
+    error: [1, "U"],
+    text: [2, "TEXT"],
+  },
+  report: {
+    pools: [1, ["pool_state"]],
   },
 } as const;
 

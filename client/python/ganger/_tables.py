@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[int, str]]] = {
     'unsubscribe': (33, 'unsubscribe'),
     'unwait': (34, 'unsubscribe'),
     'backup': (35, 'backup'),
+    'steer': (36, 'steer'),
     'job': (48, 'job'),
     'jobs': (49, 'jobs'),
     'cancelled': (50, 'cancelled'),
@@ -60,6 +61,8 @@ COMMANDS: Final[dict[str, tuple[int, str]]] = {
     'partial': (74, 'partial'),
     'checkpoint': (75, 'checkpoint'),
     'outcome': (76, 'outcome'),
+    'steered': (77, 'steered'),
+    'report': (78, 'report'),
 }
 
 # Number: name, sentence, exit code of the command line.
@@ -260,6 +263,21 @@ RECORDS: Final[dict[str, dict[int, Field]]] = {
         8: Field('realm', 'NAME', False, 0, 64),
         9: Field('started', 'BOOL', False, 0, None),
     },
+    'pool_state': {
+        1: Field('pool', 'U', True, 1, 64),
+        2: Field('state', 'U', True, 1, None),
+        3: Field('kind', 'U', True, 1, None),
+        4: Field('size', 'U', False, 0, 65536),
+        5: Field('overflow', 'U', False, 0, 65536),
+        6: Field('executors', 'U', False, 0, 65536),
+        7: Field('restarts', 'U', False, 0, None),
+        8: Field('restarts_max', 'U', False, 0, None),
+        9: Field('window_ms', 'U', False, 0, None),
+        10: Field('restarts_count', 'U', False, 0, None),
+        11: Field('opens_at', 'U', False, 0, None),
+        12: Field('cause', 'TEXT', False, 0, 4096),
+        13: Field('group', 'NAME', False, 0, 64),
+    },
     'worker': {
         1: Field('name', 'NAME', True, 1, 64),
         2: Field('host', 'TEXT', False, 0, 255),
@@ -272,6 +290,7 @@ RECORDS: Final[dict[str, dict[int, Field]]] = {
         9: Field('last_seen_ms', 'U', False, 0, None),
         10: Field('runs', 'array of run', False, 0, 1000),
         11: Field('connected_at', 'U', False, 0, None),
+        12: Field('states', 'array of pool_state', False, 0, 64),
     },
     'stat': {
         1: Field('name', 'TEXT', True, 1, 64),
@@ -584,5 +603,24 @@ RECORDS: Final[dict[str, dict[int, Field]]] = {
         9: Field('snooze_ms', 'U', False, 0, 31622400000),
         10: Field('never_started', 'BOOL', False, 0, None),
         11: Field('run_ms', 'U', False, 0, None),
+    },
+    'steer': {
+        1: Field('worker', 'GLOB', False, 0, 64),
+        2: Field('action', 'U', True, 1, None),
+        3: Field('pool', 'NAME', False, 0, 64),
+        4: Field('size', 'U', False, 0, None),
+        5: Field('definition', 'TEXT', False, 0, 4096),
+        6: Field('save', 'BOOL', False, 0, None),
+        7: Field('grace_ms', 'U', False, 0, None),
+        8: Field('id', 'ID', False, 0, None),
+        9: Field('reason', 'TEXT', False, 0, 4096),
+        10: Field('dry_run', 'BOOL', False, 0, None),
+    },
+    'steered': {
+        1: Field('error', 'U', False, 0, None),
+        2: Field('text', 'TEXT', False, 0, 4096),
+    },
+    'report': {
+        1: Field('pools', 'array of pool_state', False, 0, 64),
     },
 }
