@@ -23,8 +23,11 @@ static struct gg_staff_pool *pool_of(struct gg_staff *staff, uint64_t fence)
 static void on_started(void *ctx, uint64_t fence)
 {
     struct gg_staff *staff = ctx;
+    uint32_t index = pool_of(staff, fence)->index;
     gg_worker_started(staff->agent, gg_mono_now(), fence);
-    gg_sup_start_worked(&staff->sup, pool_of(staff, fence)->index);
+    if (!gg_sup_is_gone(&staff->sup, index)) { /* Its programs may outlive a pool. */
+        gg_sup_start_worked(&staff->sup, index);
+    }
 }
 
 static void on_said(void *ctx, uint64_t fence, const struct gg_line *line)
@@ -40,7 +43,9 @@ static void on_ended(void *ctx, uint64_t fence, const struct gg_ending *ending)
     if (ending->kind == GG_OUTCOME_NOT_STARTED) {
         struct gg_staff_pool *pool = pool_of(staff, fence);
         (void)snprintf(pool->cause, sizeof pool->cause, "%.250s", ending->text);
-        gg_sup_start_failed(&staff->sup, pool->index, now);
+        if (!gg_sup_is_gone(&staff->sup, pool->index)) {
+            gg_sup_start_failed(&staff->sup, pool->index, now);
+        }
         gg_log(GG_LOG_WARN, "not_started", "pool=%s fence=%llu reason=\"%s\"",
                pool->settings.name, (unsigned long long)fence, ending->text);
     }

@@ -131,6 +131,22 @@ class Steering(Fleet):
         self.ganger("pool", "add", "spare")
         self.assertEqual(self.run_job("spare", "answer again"), "again")
 
+    def test_programs_outlive_the_removal_of_their_pool(self):
+        agent = self.agent("one", "[pool p]\nqueues = p\nsize = 8\n"
+                           "program = sh -c 'eval \"$(cat)\"'\n" + scripts("a"))
+        jobs = [self.ganger("submit", "p", f"sleep 0.{n}; echo {n}", "--keep", "1m",
+                            "-o", "id").strip() for n in range(8)]
+
+        self.ganger("pool", "remove", "p", "--yes")
+        self.until("gone", lambda: self.pool("one", "p") is None)
+
+        self.assertIsNone(agent.poll())
+        self.assertEqual(self.run_job("a", "answer on"), "on")
+        self.ganger("pool", "add", "p")  # As the file has it.
+        for n, job in enumerate(jobs):
+            self.ganger("wait", job, "--wait=20s")
+            self.assertEqual(self.ganger("result", job), f"{n}\n")
+
     def test_definition_from_outside_needs_leave(self):
         self.agent("shy", scripts("a"))
         self.agent("open", "remote_pools = yes\n" + scripts("a"))
