@@ -430,6 +430,28 @@ static void overflow_comes_with_work_and_goes_when_idle(void **state)
     assert_false(gg_sup_next_wake(&f->sup, &wake));
 }
 
+static void pool_may_be_all_overflow(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_sup_config it = config(0);
+    it.overflow = 2;
+    it.overflow_idle_ms = 300;
+    add(f, 0, it);
+    settle(f, 0);
+    assert_int_equal(f->starts[0], 0);
+    assert_int_equal(gg_sup_slots(&f->sup, 0, at(0)), 2);
+
+    gg_sup_wants(&f->sup, 0, 1);
+    settle(f, 1);
+    uint32_t executor = take(f, 0);
+    gg_sup_wants(&f->sup, 0, 0);
+    gg_sup_give(&f->sup, 0, executor, 0, at(10));
+    settle(f, 310);
+
+    assert_int_equal(f->starts[0], 1);
+    assert_int_equal(f->stops[0], 1);
+}
+
 static void smaller_size_takes_idle_ones_first_and_busy_ones_when_done(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +584,7 @@ int main(void)
         TEST(temporary_neighbour_is_stopped_and_stays_away),
         TEST(exhausted_budget_closes_by_strategy),
         TEST(overflow_comes_with_work_and_goes_when_idle),
+        TEST(pool_may_be_all_overflow),
         TEST(smaller_size_takes_idle_ones_first_and_busy_ones_when_done),
         TEST(larger_size_starts_more),
         TEST(size_said_anew_opens_places_of_temporary_ones),

@@ -485,7 +485,8 @@ uint32_t gg_sup_slots(struct gg_sup *sup, uint32_t pool, struct gg_mono now)
 {
     struct gg_sup_pool *it = pool_of(sup, pool);
     uint32_t base = wanted(it);
-    if (gg_budget_is_closed(&it->budget, now) || base == 0) {
+    bool ended = base == 0 && it->config.size > 0;
+    if (gg_budget_is_closed(&it->budget, now) || ended || it->removing) {
         return 0;
     }
     return base + it->config.overflow + it->config.ahead;
