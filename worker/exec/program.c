@@ -29,6 +29,7 @@ struct gg_program {
     struct gg_listener streams[STREAM_COUNT];
     struct gg_blob *payload;
     size_t fed;
+    bool starved; /* Its payload could not be written to the end. */
     struct gg_buf result;
     bool result_too_large;
     uint64_t result_bytes_max;
@@ -126,7 +127,8 @@ static void on_stream(struct gg_listener *watch, uint32_t events)
     read_stream(program, (enum stream)(watch - program->streams), TURN_READS_MAX);
 }
 
-/* Standard input takes some: a reader that has gone is no fault. */
+/* Standard input takes some: a reader that has gone is no fault. Whoever gets half of
+ * his payload for all of it may do half of the work: that is no success. */
 static void on_input(struct gg_listener *watch, uint32_t events)
 {
     struct gg_program *program = watch->ctx;
@@ -142,6 +144,7 @@ static void on_input(struct gg_listener *watch, uint32_t events)
             return;
         }
         if (put < 0) {
+            program->starved = errno != EPIPE;
             break;
         }
         program->fed += (size_t)put;
@@ -181,6 +184,11 @@ static void on_ended(struct gg_program *program, const struct gg_keeper_report *
     };
     gg_ending_judge(&facts, &ending);
     ending.output = facts.output;
+    if (ending.kind == GG_OUTCOME_SUCCEEDED && program->starved) {
+        ending.kind = GG_OUTCOME_FAILED;
+        gg_ending_set_text(&ending,
+                           gg_slice_text("its payload could not be passed to it"));
+    }
     if (ending.kind == GG_OUTCOME_SUCCEEDED && program->result.len > 0) {
         ending.result = gg_blob_new(gg_buf_slice(&program->result));
         if (ending.result == NULL) {
@@ -336,6 +344,7 @@ static struct gg_program *make(const struct gg_run_world *world,
     program->fence = spec->fence;
     program->payload = spec->payload == NULL ? NULL : gg_blob_ref(spec->payload);
     program->fed = 0;
+    program->starved = false;
     program->result_too_large = false;
     program->result_bytes_max = spec->result_bytes_max;
     program->ran_out_bytes = 0;
