@@ -101,8 +101,9 @@ static void told_job(struct sim *sim, struct fact *fact, const struct gg_job_inf
     if (end && fact->state == job->state) {
         fact->shown_state = (uint8_t)job->state;
     }
+    /* An answer of an earlier life of the id may come late. */
     if (job->state == GG_JOB_SUCCEEDED && job->result.len > 0 &&
-        fact->state == GG_JOB_SUCCEEDED &&
+        fact->state == GG_JOB_SUCCEEDED && job->fence == fact->fence &&
         !gg_slice_equal(job->result, gg_slice_of(fact->result, fact->result_len))) {
         facts_fail(sim, ORACLE_RETAINED, "job %02x%02x: a client read another result",
                    FACT_NAME(fact));

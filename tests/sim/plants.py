@@ -186,11 +186,6 @@ PLANTS = [
         "worker/agent.c",
         "if (attempt->work->run_timeout_ms > 0) {",
         "if (attempt->work->run_timeout_ms > 0 && !PLANT) {")]),
-    ("unconfirmed_in_the_window", "IN_TIME", [(
-        "worker/agent.c",
-        "bool over = pool->open > pool->config.slots || pool->window == 0;",
-        "bool over = (PLANT ? pool->in_hand : pool->open) > pool->config.slots ||\n"
-        "                pool->window == 0;")]),
     ("lost_hello_waited_for", "IN_TIME", [(
         "worker/agent.c",
         "at = tick < at ? tick : at;",

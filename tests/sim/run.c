@@ -231,6 +231,7 @@ static void jump(struct sim *sim)
 static void strike(struct sim *sim, enum source source)
 {
     struct gg_rng *rng = &sim->fault_rng;
+    uint16_t node = 0;
     switch (source) {
     case CUTS:
         cut_one(sim);
@@ -240,7 +241,8 @@ static void strike(struct sim *sim, enum source source)
         block(sim, source);
         return;
     case PAUSES:
-        stop_for(sim, a_peer(sim), sim_about(rng, sim->swarm.pause_len_ms));
+        node = a_peer(sim); /* Draws in an order that no compiler chooses. */
+        stop_for(sim, node, sim_about(rng, sim->swarm.pause_len_ms));
         return;
     case BROKER_PAUSES:
         stop_for(sim, SIM_BROKER, sim_about(rng, 3000));

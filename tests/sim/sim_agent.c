@@ -64,10 +64,10 @@ static void begin(struct sim *sim, uint32_t i, struct gg_attempt *attempt)
         .id = attempt->id,
         .fence = attempt->fence,
         .deadline = sim_world_time(sim, node, (struct gg_mono){attempt->lease_ms}),
-        .stubborn = sim_chance(&sim->job_rng, sim->swarm.stubborn_ppm),
-        .outcome = draw_outcome(sim),
         .serial = ++agent->serial,
     };
+    run->stubborn = sim_chance(&sim->job_rng, sim->swarm.stubborn_ppm);
+    run->outcome = draw_outcome(sim);
     gg_worker_starting(agent->worker, attempt);
     oracle_run_begins(sim, i, &run->id, run->fence);
     SIM_TRACE(sim, "%-8s starts %02x%02x fence %llu", agent->name, run->id.bytes[14],
