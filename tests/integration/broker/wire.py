@@ -33,7 +33,8 @@ class Broker:
     """A gangerd of our own on kernel-chosen ports; its log lines as they come."""
 
     def __init__(self, *args, listen="tcp://127.0.0.1:0"):
-        command = [gangerd(), "--volatile", "--listen", listen, *args]
+        where = [] if "--data" in args else ["--volatile"]
+        command = [gangerd(), *where, "--listen", listen, *args]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.lines = []
         self.changed = threading.Condition()
