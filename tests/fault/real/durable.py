@@ -75,6 +75,7 @@ class Caller(threading.Thread):
         self.ending = False
         self.fault = None
         self.number = 0
+        self.refused_at = 0
 
     # -- what is asked --
 
@@ -110,6 +111,7 @@ class Caller(threading.Thread):
             return
         if code == C_ERROR:
             self.refused.append(fields)
+            self.refused_at = time.monotonic()
             expect(not job.accepted or fields.get(1) != E_NOT_FOUND, "lost:", fields)
             del self.open[number]
             if not job.accepted:
@@ -134,7 +136,8 @@ class Caller(threading.Thread):
             self.send(peer, list(self.open))
             heard_at = time.monotonic()
             while not (self.ending and not self.open):
-                while not self.ending and len(self.open) < self.window:
+                while (not self.ending and len(self.open) < self.window and
+                       time.monotonic() - self.refused_at > 0.05):
                     self.send(peer, [self.new()])
                 if peer.socket.poll(200):
                     _, commands, attachment = peer.message()
