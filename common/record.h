@@ -407,7 +407,8 @@ enum gg_why {
     F(11, U,    offset,    0, 0, GG_ANY,          "wait: partial output from this byte on") \
     F(12, TEXT, reason,    0, 0, GG_TEXT_BYTES_MAX, "cancel, retry: why, for the audit log") \
     F(13, BOOL, want_output, 0, 0, 1,             "history: with the ends of standard error") \
-    F(14, BOOL, dry_run,   0, 0, 1,               "cancel, retry: say what would happen, do nothing")
+    F(14, BOOL, dry_run,   0, 0, 1,               "cancel, retry: say what would happen, do nothing") \
+    F(15, U,    durability, 0, 0, 2,              "with which it was accepted, where known: 1 none, 2 fsync")
 
 #define GG_LIST_JOBS_FIELDS(F) \
     F(1, NAME,  realm,     0, 0, 64,              "realm; absent: default") \

@@ -215,7 +215,8 @@ static struct gg_job *find_target(struct gg_core *core, struct gg_effects *fx,
                                       gg_name_slice(&job->queue->name))) {
         return job;
     }
-    if (target->epoch != 0 && target->epoch < core->epoch && !core->bounds.durable) {
+    if (target->epoch != 0 && target->epoch < core->epoch &&
+        (!core->bounds.durable || target->durability == GG_DURABILITY_NONE)) {
         gg_refuse(core, fx, peer, request, GG_ERR_LOST_WITH_BROKER,
                   "the job was kept in memory by a broker that has ended since");
     } else {

@@ -231,7 +231,9 @@ ganger_err gg_ask_target(ganger *handle, const ganger_target *from,
     memcpy(out->id.bytes, from->id.bytes, sizeof out->id.bytes);
     if (!gg_id_is_none(&out->id)) {
         if (out->epoch == 0) {
-            out->epoch = gg_session_epoch_of(handle->session, &out->id);
+            uint8_t durability = 0;
+            out->epoch = gg_session_epoch_of(handle->session, &out->id, &durability);
+            out->durability = durability;
         }
         return GANGER_OK;
     }

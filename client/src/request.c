@@ -177,6 +177,7 @@ enum gg_err gg_request_become_wait(struct gg_request *request)
     gg_record_default(GG_RECORD_TARGET, &target);
     target.id = request->id;
     target.epoch = request->epoch;
+    target.durability = request->durability;
     target.want_result = true;
     enum gg_err err = rewrite(request, GG_CMD_WAIT, &target);
     if (err == GG_OK) {

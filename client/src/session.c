@@ -251,8 +251,11 @@ struct gg_accepted *gg_session_accepted_slot(const struct gg_session *session,
     return &session->accepted[place % ACCEPTED_KEPT];
 }
 
-uint64_t gg_session_epoch_of(const struct gg_session *session, const struct gg_id *id)
+uint64_t gg_session_epoch_of(const struct gg_session *session, const struct gg_id *id,
+                             uint8_t *out_durability)
 {
     const struct gg_accepted *slot = gg_session_accepted_slot(session, id);
-    return gg_id_equal(&slot->id, id) ? slot->epoch : 0;
+    bool known = gg_id_equal(&slot->id, id);
+    *out_durability = known ? slot->durability : 0;
+    return known ? slot->epoch : 0;
 }

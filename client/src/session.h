@@ -170,6 +170,7 @@ struct gg_id gg_session_new_id(struct gg_session *session, struct gg_wall now);
 
 /* The epoch under which a job was accepted by this session; 0 when it is not known
  * (only the last thousand or so are remembered). */
-uint64_t gg_session_epoch_of(const struct gg_session *session, const struct gg_id *id);
+uint64_t gg_session_epoch_of(const struct gg_session *session, const struct gg_id *id,
+                             uint8_t *out_durability);
 
 #endif

@@ -112,7 +112,9 @@ static void note_job(struct gg_session *session, struct gg_request *request,
     request->id = job->id;
     request->epoch = job->epoch != 0 ? job->epoch : session->epoch;
     struct gg_accepted *slot = gg_session_accepted_slot(session, &job->id);
-    *slot = (struct gg_accepted){.id = job->id, .epoch = request->epoch};
+    request->durability = (uint8_t)job->durability;
+    *slot = (struct gg_accepted){
+        .id = job->id, .epoch = request->epoch, .durability = request->durability};
 }
 
 static void reply_to(struct gg_session *session, struct gg_request *request,

@@ -20,6 +20,7 @@ enum {
 struct gg_accepted {
     struct gg_id id;
     uint64_t epoch;
+    uint8_t durability; /* enum gg_durability; 0: not known. */
 };
 
 struct gg_session {
