@@ -42,8 +42,9 @@ static inline bool gg_mono_reached(struct gg_mono at, struct gg_mono now)
 /* `at` plus `ms`, staying at the largest time instead of running over. */
 static inline struct gg_mono gg_mono_add(struct gg_mono at, uint64_t ms)
 {
-    uint64_t room = (uint64_t)(INT64_MAX - at.ms);
-    return (struct gg_mono){ms > room ? INT64_MAX : at.ms + (int64_t)ms};
+    /* Unsigned: a time before the machine's start is below zero. */
+    uint64_t room = (uint64_t)INT64_MAX - (uint64_t)at.ms;
+    return (struct gg_mono){ms > room ? INT64_MAX : (int64_t)((uint64_t)at.ms + ms)};
 }
 
 /* RFC 3339 in UTC with milliseconds, "2026-11-21T08:15:30.123Z". */

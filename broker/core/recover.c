@@ -201,7 +201,7 @@ static void restore_numbers(struct gg_job *job, const struct gg_keep_job *from)
     job->fence = from->fence;
     job->pool = (uint8_t)from->pool;
     job->started = from->started != 0;
-    job->cancelling = from->cancelling != 0;
+    job->cancelling = from->cancelling != 0 && from->state == GG_JOB_RUNNING;
     job->lost = from->lost != 0;
     job->in_backoff = from->in_backoff != 0;
     job->crashes = (uint8_t)from->crashes;
@@ -228,6 +228,13 @@ static void restore_numbers(struct gg_job *job, const struct gg_keep_job *from)
 static bool makes_sense(const struct gg_keep_job *from)
 {
     bool running = from->state == GG_JOB_RUNNING;
+    if (from->state == GG_JOB_BLOCKED ||
+        (from->backoff == GG_BACKOFF_LIST && from->backoff_list.len == 0) ||
+        (from->attempts == 0 && from->state != GG_JOB_EVICTED) ||
+        (from->payload.len > 0 && from->payload_apart != 0) ||
+        (from->result.len > 0 && from->result_apart != 0)) {
+        return false;
+    }
     return gg_name_valid(from->queue) &&
            (from->realm.len == 0 || gg_name_valid(from->realm)) &&
            (from->attempt <= from->attempts_max || from->state == GG_JOB_EVICTED) &&
