@@ -134,7 +134,9 @@ static void do_target(struct sim *sim, uint32_t i)
     gg_record_default(GG_RECORD_TARGET, &target);
     target.id = known.id;
     target.want_result = true;
-    target.epoch = gg_session_epoch_of(sim->clients[i].session, &known.id);
+    uint8_t durability = 0;
+    target.epoch = gg_session_epoch_of(sim->clients[i].session, &known.id, &durability);
+    target.durability = durability;
     ask(sim, i, code, &known.id, 0, &target);
 }
 
