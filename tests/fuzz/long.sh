@@ -16,7 +16,7 @@ minutes=${1:?usage: tests/fuzz/long.sh MINUTES [TARGET...]}
 shift
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(command core filter frame lines record settings)
+    targets=(command core filter frame keep lines record settings)
 fi
 
 cmake --preset fuzz -B "$tree" >/dev/null
