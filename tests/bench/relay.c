@@ -5,7 +5,8 @@
  *   relay worker ENDPOINT    a DEALER that sends back what it gets
  *   relay load ENDPOINT [--jobs N] [--size BYTES] [--window N] [--idle N]
  *                            a DEALER that submits; prints its figures
- *   relay all [options]      all three as processes; prints the load's figures
+ *   relay all [options]      all three as processes; prints the load's figures, and
+ *                            the CPU time of the relay
  *
  * Load DEALER to ROUTER, relay, ROUTER to worker DEALER, and back. Each side reads at
  * most 200 messages a pass and polls once a pass. The relay remembers nothing but the
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -284,8 +286,12 @@ static int run_all(char *program, const struct options *options)
     (void)kill(worker, SIGKILL);
     (void)kill(relay, SIGKILL);
     (void)waitpid(worker, NULL, 0);
-    (void)waitpid(relay, NULL, 0);
+    struct rusage used = {0};
+    (void)wait4(relay, NULL, 0, &used);
     (void)fclose(from);
+    double cpu_us = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+                    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    (void)printf("cpu_seconds_per_million=%.2f\n", cpu_us / (double)options->jobs);
     return status;
 }
 
