@@ -105,12 +105,12 @@ def submission(sub: Submission, job_id: bytes, wait: bool) -> Record:
     return _checked("submit", record)
 
 
-def target(which: Which, epoch: int = 0) -> Record:
+def target(which: Which) -> Record:
     """The record of what names a job."""
     if isinstance(which, Job):
-        which = Target(id=which.id_bytes, epoch=which.epoch)
+        which = Target(id=which.id_bytes, epoch=which.epoch, durability=which.durability)
     elif isinstance(which, (str, bytes)):
-        which = Target(id=which, epoch=epoch)
+        which = Target(id=which)
     if not isinstance(which, Target):
         raise errors.BadCall("usage", f"{which!r} names no job")
     record: Record = {}
@@ -122,8 +122,11 @@ def target(which: Which, epoch: int = 0) -> Record:
             record[2] = which.realm
     else:
         raise errors.BadCall("usage", "a target has an id, or a queue and a key")
-    if which.epoch or epoch:
-        record[5] = which.epoch or epoch
+    if which.epoch:
+        record[5] = which.epoch
+    number = NUMBER["target"].get("durability")
+    if which.durability and number is not None:
+        record[number] = _word(DURABILITIES, which.durability, "durability")
     return _checked("target", record)
 
 

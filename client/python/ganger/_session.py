@@ -12,8 +12,9 @@ in as milliseconds; bytes go in and out; answers are taken with `answers()`.
 Nothing is done because it was sent. A request is kept, as bytes, until it is answered;
 each session begins by putting all that is unanswered back in line, in the order in which
 it was asked. A submission whose acceptance was seen goes again as a wait for that job,
-with the epoch of the broker that accepted it: a volatile broker that was restarted then
-says that the job is lost, where a second submission would run it again.
+with the epoch of the broker that accepted it and its durability: a broker that was
+restarted then says that a volatile job is lost, where a second submission would run it
+again.
 """
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from typing import Any, Deque, Iterator, Optional
 from . import errors, ids
 from ._calls import SUBMIT, WAIT, Call
 from ._codec import (
-    BATCH, CODE, HEADER, HELLO, RESET, VERSION, WELCOME, Command, Fault, Record,
+    BATCH, CODE, HEADER, HELLO, NUMBER, RESET, VERSION, WELCOME, Command, Fault, Record,
     _command, _unpack, pack_command, read, read_header, write, Invalid,
     MUST_UNDERSTAND_FLAGS,
 )
@@ -38,7 +39,8 @@ PAUSE_MS = 1000  # Before hello again after a refusal, at least.
 RESET_MS_MIN, RESET_MS_MAX = 50, 2000  # After hellos that are answered with a reset.
 BATCH_COMMANDS, BATCH_BYTES = 256, 131072
 IN_FLIGHT_MAX = 65536
-ACCEPTED_KEPT = 1024  # Jobs whose epoch is remembered.
+ACCEPTED_KEPT = 1024  # Jobs whose epoch and durability are remembered.
+DURABILITY = NUMBER["target"].get("durability", 0)  # 0: not in these tables.
 INLINE_BYTES_MAX = 16384
 
 HEARTBEAT, BYE, ERROR, JOB = CODE["heartbeat"], CODE["bye"], CODE["error"], CODE["job"]
@@ -68,7 +70,8 @@ class Request:
     """What has been asked and not been answered."""
 
     __slots__ = ("number", "call", "code", "record", "until_end", "deadline_ms", "sent",
-                 "packed", "second", "accepted", "epoch", "learning", "owner", "gone")
+                 "packed", "second", "accepted", "epoch", "durability", "learning", "owner",
+                 "gone")
 
     def __init__(self, number: int, call: Call[Any], deadline_ms: Optional[int],
                  owner: Any) -> None:
@@ -80,7 +83,7 @@ class Request:
         self.packed: Optional[bytes] = None
         self.second: Optional[bytes] = None
         self.accepted: Optional[bytes] = None  # The id of the job that came of it.
-        self.epoch = 0
+        self.epoch = self.durability = 0  # Of the broker, and as accepted.
         self.learning: Optional[errors.GangerError] = None
 
     def pack(self) -> None:
@@ -139,7 +142,7 @@ class Session:
         self.control: list[bytes] = []  # Commands that nobody waits for.
         self.inbox: Deque[tuple[Any, Optional[bytes], int]] = deque()
         self.out: Deque[Answer | News] = deque()
-        self.epochs: dict[bytes, int] = {}
+        self.accepted: dict[bytes, tuple[int, int]] = {}  # By id: epoch, durability.
         self.next_number = 1
         self.number = self.sent_sequence = self.seen_sequence = self.dealt_sequence = 0
         self.epoch = 0
@@ -184,6 +187,8 @@ class Session:
         request.record = {1: request.accepted, 6: True}
         if request.epoch:
             request.record[5] = request.epoch
+        if request.durability and DURABILITY:
+            request.record[DURABILITY] = request.durability
         request.packed = None
 
     # ---- requests ----
@@ -196,9 +201,11 @@ class Session:
         request = Request(self.next_number, call, deadline_ms, owner)
         self.next_number += 1
         if request.code in _TARGETS and 1 in request.record and 5 not in request.record:
-            epoch = self.epochs.get(request.record[1])
-            if epoch:
-                request.record[5] = epoch
+            known = self.accepted.get(request.record[1])
+            if known is not None:
+                request.record[5] = known[0]
+                if known[1] and DURABILITY:
+                    request.record[DURABILITY] = known[1]
         self.requests[request.number] = request
         self.queued.append(request)
         if deadline_ms is not None:
@@ -396,7 +403,8 @@ class Session:
         if request.code == SUBMIT and state != EVICTED:
             request.accepted = record[1]
             request.epoch = record.get(32) or self.epoch
-            self._remember(record[1], request.epoch)
+            request.durability = record.get(7, 0)
+            self._remember(record[1], request.epoch, request.durability)
             if 32 not in record:
                 record[32] = request.epoch
         if request.until_end:
@@ -407,10 +415,10 @@ class Session:
         elif request.code in _ONE_JOB:
             self._reply(request, JOB, record, True)
 
-    def _remember(self, job_id: bytes, epoch: int) -> None:
-        self.epochs[job_id] = epoch
-        if len(self.epochs) > ACCEPTED_KEPT:
-            del self.epochs[next(iter(self.epochs))]
+    def _remember(self, job_id: bytes, epoch: int, durability: int) -> None:
+        self.accepted[job_id] = (epoch, durability)
+        if len(self.accepted) > ACCEPTED_KEPT:
+            del self.accepted[next(iter(self.accepted))]
 
     # ---- what time does ----
 

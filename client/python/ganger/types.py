@@ -414,13 +414,15 @@ class Submission:
 
 @dataclass(frozen=True)
 class Target:
-    """Which job: an id, or queue and key (and realm). `epoch` from Job.epoch."""
+    """Which job: an id, or queue and key (and realm). `epoch` and `durability` from the
+    Job: they let a broker that was restarted say that it lost a volatile job."""
 
     id: Union[str, bytes, None] = None
     queue: str = ""
     key: Payload = b""
     realm: str = ""
     epoch: int = 0
+    durability: str = ""
 
 
 # What names a job: its Job, its id, or a Target.

@@ -6,7 +6,7 @@ from conftest import HERE  # Puts the package into the path.
 
 from ganger import _calls, _codec, errors
 from ganger._codec import BATCH, CODE, RESET, WELCOME
-from ganger._session import OPEN, PAUSED, Answer, News, Session
+from ganger._session import DURABILITY, OPEN, PAUSED, Answer, News, Session
 from ganger.types import Submission
 
 assert HERE
@@ -80,13 +80,16 @@ def test_submission_is_sent_again_under_its_id_in_a_new_session(stage):
 def test_run_that_was_accepted_is_waited_for_and_not_submitted_again(stage):
     request = stage.submit(wait=True)
     stage.sent()
-    stage.say(BATCH, ("job", request.number, {1: ID, 6: 3, 32: 77}))
+    stage.say(BATCH, ("job", request.number, {1: ID, 6: 3, 7: 1, 32: 77}))
     stage.session.link_up(stage.now)
     stage.open()
 
     again = stage.sent()
 
-    assert again == [("wait", request.number, {1: ID, 5: 77, 6: True})]
+    told = {1: ID, 5: 77, 6: True}
+    if DURABILITY:
+        told[DURABILITY] = 1
+    assert again == [("wait", request.number, told)]
 
 
 def test_reset_without_a_session_says_hello_at_once(stage):
