@@ -406,6 +406,7 @@ RECORDS: Final[dict[str, dict[int, Field]]] = {
         12: Field('reason', 'TEXT', False, 0, 4096),
         13: Field('want_output', 'BOOL', False, 0, None),
         14: Field('dry_run', 'BOOL', False, 0, None),
+        15: Field('durability', 'U', False, 0, 2),
     },
     'list_jobs': {
         1: Field('realm', 'NAME', False, 0, 64),
