@@ -11,7 +11,7 @@ enum {
     /* So many commands leave at once: larger messages save nothing more, and while the
      * peer works on these the broker works on the next. Everything in one lump would
      * have each side wait for the other. */
-    EARLY_COMMANDS = 500,
+    EARLY_COMMANDS = 250,
     EARLY_BYTES = 1 << 20, /* Flush a peer at once when so much has gathered for it. */
     FIRST_HELD = 64,
 };
