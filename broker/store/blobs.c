@@ -266,7 +266,7 @@ static enum gg_err sweep_folder(struct gg_blobs *blobs, DIR *folder, const char 
 {
     struct dirent *entry = NULL;
     while ((entry = readdir(folder)) != NULL) {
-        char file[GG_PATH_BYTES + 300];
+        char file[2 * GG_PATH_BYTES];
         struct gg_id id;
         if (!parse_name(entry->d_name, &id) ||
             gg_live_find(live, GG_LIVE_BLOB, &id) != NULL) {
