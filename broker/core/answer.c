@@ -129,6 +129,11 @@ void gg_say_welcome(struct gg_core *core, struct gg_effects *fx, uint32_t peer)
     gg_say(core, fx, peer, 0, GG_CMD_WELCOME, &welcome, 0);
 }
 
+static uint64_t latest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assign,
                    const struct gg_job *job)
 {
@@ -138,8 +143,9 @@ void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assig
     }
     struct gg_slice attachment = {0};
     effect->peer = peer;
-    /* The agent's record too: after a restart it is asked what it runs. */
-    effect->after = job->seq > job->agent->seq ? job->seq : job->agent->seq;
+    /* The agent's record too: after a restart it is asked what it runs. And the
+     * queue's: a start shows that its pause is over. */
+    effect->after = latest(job->seq, latest(job->agent->seq, job->queue->seq));
     assign->payload = gg_blob_slice(job->payload);
     gg_command_write(&fx->arena, GG_CMD_ASSIGN, 0, assign, &attachment);
     if (attachment.data != NULL) {

@@ -151,6 +151,7 @@ struct gg_subscription {
     struct gg_id id;        /* Of one job; none: all. */
     uint64_t kinds;
     uint64_t seq;
+    uint64_t after; /* Record of its last event: none overtakes another. */
     uint64_t dropped;
     uint32_t unacked;
 };

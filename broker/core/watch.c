@@ -193,7 +193,8 @@ static void send_event(struct gg_core *core, struct gg_effects *fx, uint32_t ind
     struct gg_event_info event = {
         .moments = {.raw = gg_buf_slice(&list), .count = count}};
     sub->unacked++;
-    gg_say_event(fx, sub->peer, sub->request, &event, after,
+    sub->after = after > sub->after ? after : sub->after;
+    gg_say_event(fx, sub->peer, sub->request, &event, sub->after,
                  gg_token(index, sub->generation, GG_RECEIPT_EVENT));
     gg_buf_fini(&list);
 }

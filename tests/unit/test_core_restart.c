@@ -327,6 +327,29 @@ static void pause_holds_over_restart(void **state)
     assert_false(info.paused);
 }
 
+static void start_is_not_seen_before_the_resumption_is_safe(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+    scope.queue = gg_slice_text("q");
+    struct gg_events events;
+    gg_record_default(GG_RECORD_EVENTS, &events);
+    stage_agent(stage, AGENT, "w", "q", 1);
+    stage_say(stage, CLIENT, GG_CMD_PAUSE, 1, &scope);
+    (void)submit_keyed(stage, "k");
+    stage_say(stage, CLIENT, GG_CMD_SUBSCRIBE, 2, &events);
+
+    stage_say(stage, CLIENT, GG_CMD_RESUME, 3, &scope);
+
+    uint64_t resumed = stage_heard(stage, CLIENT, GG_CMD_DONE, 0)->effect.after;
+    assert_int_equal(resumed, stage_written(stage));
+    assert_true(stage_heard(stage, AGENT, GG_CMD_ASSIGN, 0)->effect.after >= resumed);
+    /* The events resumed and assigned come in that order. */
+    assert_true(stage_heard(stage, CLIENT, GG_CMD_EVENT, 0)->effect.after >= resumed);
+    assert_true(stage_heard(stage, CLIENT, GG_CMD_EVENT, 1)->effect.after >= resumed);
+}
+
 static void cancel_of_running_job_holds_over_restart(void **state)
 {
     struct stage *stage = *state;
@@ -696,6 +719,7 @@ int main(void)
         TEST(resend_after_restart_makes_no_second_job),
         TEST(order_of_acceptance_holds_over_restart),
         TEST(pause_holds_over_restart),
+        TEST(start_is_not_seen_before_the_resumption_is_safe),
         TEST(cancel_of_running_job_holds_over_restart),
         TEST(running_attempt_is_taken_back_under_its_fence),
         TEST(running_attempt_is_taken_back_after_second_restart),
