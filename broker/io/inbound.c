@@ -226,6 +226,9 @@ static void on_hello(struct gg_shell *shell, const struct gg_route *route,
         gg_shell_kick(shell, fd_of(shell));
         return;
     }
+    /* A descriptor is used again at once: that the connection which had it before is
+     * closed must be known first. It was said before this one could say anything. */
+    gg_shell_monitors(shell);
     gg_shell_hello(shell, route, fd_of(shell), &message->header, &command, user,
                    zmq_msg_gets(&shell->frame, GG_PROPERTY_KEY));
 }
