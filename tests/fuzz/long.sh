@@ -24,11 +24,11 @@ cmake --build "$tree" -j 2 --target "${targets[@]/#/fuzz_}"
 mkdir -p "$tree/found"
 
 fuzz_one() { # target
-    local work=$tree/work/$1
-    mkdir -p "$work"
-    python3 $here/corpus.py unpack "$here/corpus/$1.hex" "$work"
+    local inputs=$tree/inputs/$1
+    mkdir -p "$inputs"
+    python3 $here/corpus.py unpack "$here/corpus/$1.hex" "$inputs"
     local status=0
-    "$tree/tests/fuzz/fuzz_$1" "$work" -max_total_time=$((minutes * 60)) -max_len=2048 \
+    "$tree/tests/fuzz/fuzz_$1" "$inputs" -max_total_time=$((minutes * 60)) -max_len=2048 \
         -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$tree/found/$1-" >"$tree/$1.log" 2>&1 || status=$?
     local runs
@@ -38,7 +38,7 @@ fuzz_one() { # target
         rm -rf "$tree/least/$1"
         mkdir -p "$tree/least/$1"
         "$tree/tests/fuzz/fuzz_$1" -set_cover_merge=1 -max_len=2048 "$tree/least/$1" \
-            "$work" >>"$tree/$1.log" 2>&1
+            "$inputs" >>"$tree/$1.log" 2>&1
         python3 $here/corpus.py pack "$tree/least/$1" "$here/corpus/$1.hex"
     fi
     return "$status"
