@@ -170,32 +170,29 @@ static int split(char *list, const char *addresses[GG_ADDRESSES_MAX])
     return count;
 }
 
-static enum gg_err contradiction(struct gg_settings_fault *out, const char *what)
-{
-    (void)snprintf(out->text, sizeof out->text, "%s", what);
-    return GG_ERR_CONFIG;
-}
-
 static enum gg_err check(const struct gg_bounds *bounds,
                          struct gg_settings_fault *out_fault)
 {
     if (bounds->dead_after_ms <= bounds->heartbeat_ms) {
-        return contradiction(out_fault,
-                             "dead_after_ms must be longer than heartbeat_ms");
+        return gg_settings_refuse(out_fault,
+                                  "dead_after_ms must be longer than heartbeat_ms", "");
     }
     if (bounds->client_dead_after_ms <= bounds->client_heartbeat_ms) {
-        return contradiction(
-            out_fault, "client_dead_after_ms must be longer than client_heartbeat_ms");
+        return gg_settings_refuse(
+            out_fault, "client_dead_after_ms must be longer than client_heartbeat_ms",
+            "");
     }
     if (bounds->lease_ms <= bounds->heartbeat_ms) {
-        return contradiction(out_fault, "lease_ms must be longer than heartbeat_ms");
+        return gg_settings_refuse(out_fault,
+                                  "lease_ms must be longer than heartbeat_ms", "");
     }
     if (bounds->reserve_bytes >= bounds->memory_bytes_max) {
-        return contradiction(out_fault,
-                             "reserve_bytes must be smaller than memory_bytes_max");
+        return gg_settings_refuse(
+            out_fault, "reserve_bytes must be smaller than memory_bytes_max", "");
     }
     if (bounds->backoff_max_ms < bounds->backoff_ms) {
-        return contradiction(out_fault, "backoff_max_ms must be at least backoff_ms");
+        return gg_settings_refuse(out_fault,
+                                  "backoff_max_ms must be at least backoff_ms", "");
     }
     return GG_OK;
 }
@@ -208,8 +205,8 @@ static enum gg_err read_volatile_queues(const char *list, struct gg_bounds *boun
         struct gg_slice pattern = gg_slice_of(at, strcspn(at, " \t,"));
         if (!gg_pattern_valid(pattern) ||
             bounds->volatile_count == GG_VOLATILE_QUEUES_MAX) {
-            return contradiction(out_fault,
-                                 "volatile_queues takes at most 16 patterns of queues");
+            return gg_settings_refuse(
+                out_fault, "volatile_queues takes at most 16 patterns of queues", "");
         }
         gg_name_set(&bounds->volatile_queues[bounds->volatile_count++], pattern);
         at += pattern.len;
@@ -248,9 +245,10 @@ enum gg_err gg_broker_settings_apply(struct gg_broker_settings *settings,
     config.client_count = split(settings->listen, config.client_addresses);
     config.agent_count = split(settings->agent_listen, config.agent_addresses);
     if (config.client_count < 1 || config.agent_count < 0) {
-        return contradiction(out_fault,
-                             "listen takes 1 to 8 addresses, agent_listen at "
-                             "most 8");
+        return gg_settings_refuse(out_fault,
+                                  "listen takes 1 to 8 addresses, agent_listen at "
+                                  "most 8",
+                                  "");
     }
     *out_config = config;
     return GG_OK;

@@ -274,7 +274,8 @@ enum gg_why {
     F(10, U,    restarts_count, 0, 0, GG_ANY,     "restarts since the agent's start") \
     F(11, U,    opens_at,  0, 0, GG_ANY,          "down: when it is tried again") \
     F(12, TEXT, cause,     0, 0, GG_TEXT_BYTES_MAX, "of the last death or start that failed") \
-    F(13, NAME, group,     0, 0, 64,              "group of pools it belongs to")
+    F(13, NAME, group,     0, 0, 64,              "group of pools it belongs to") \
+    F(14, TEXT, source,    0, 0, GG_TEXT_BYTES_MAX, "what brings its jobs, and why no other")
 
 #define GG_WORKER_FIELDS(F) \
     F(1, NAME,  name,      0, 1, 64,              "name") \

@@ -14,6 +14,13 @@
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
+enum gg_err gg_settings_refuse(struct gg_settings_fault *out_fault, const char *what,
+                               const char *value)
+{
+    (void)snprintf(out_fault->text, sizeof out_fault->text, "%s%.200s", what, value);
+    return GG_ERR_CONFIG;
+}
+
 static const struct gg_setting *find(const struct gg_setting *table, const char *name)
 {
     for (; table->name != NULL; table++) {

@@ -35,6 +35,10 @@ struct gg_settings_fault {
     char text[512];
 };
 
+/* GG_ERR_CONFIG, with the sentence `what` and the value that it is about. */
+enum gg_err gg_settings_refuse(struct gg_settings_fault *out_fault, const char *what,
+                               const char *value);
+
 /* Fill `out` with the fallbacks of `table`, which ends with a row without a name.
  * GG_ERR_NO_MEMORY is the only failure. */
 GG_MUST_USE enum gg_err gg_settings_init(const struct gg_setting *table, void *out);

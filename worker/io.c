@@ -396,6 +396,7 @@ static enum gg_err start(struct io *io, char *why, size_t room)
                                      .temp_folder = io->folder,
                                      .verbose = settings->verbose};
         gg_staff_init(&io->staff, io->agent, &world);
+        io->staff.broker = settings->broker;
         err = add_pools(io, why, room);
     }
     if (err == GG_OK) {

@@ -13,8 +13,7 @@
 
 enum { FILES_MIN = 16 };
 
-#define AT(member)  offsetof(struct gg_pool_settings, member)
-#define ALL(member) offsetof(struct gg_worker_file, member)
+#define AT(member) offsetof(struct gg_pool_settings, member)
 
 /* clang-format off */
 const struct gg_setting gg_pool_settings_table[] = {
@@ -99,29 +98,9 @@ const struct gg_setting gg_pool_settings_table[] = {
      "Memory of an attempt, or executor, with all that it forks; 0: no limit."},
     {"cgroup_pids", GG_SETTING_NUMBER, "0", 0, UINT32_MAX, AT(cgroup_pids),
      "Processes of an attempt, or executor, at once; 0: no limit."},
-    {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
-};
-
-const struct gg_setting gg_worker_file_table[] = {
-    {"name", GG_SETTING_TEXT, NULL, 0, 0, ALL(name),
-     "Name of the agent; without it: host and process id."},
-    {"broker", GG_SETTING_TEXT, NULL, 0, 0, ALL(broker),
-     "Where clients reach the broker; it says where agents connect."},
-    {"agent_endpoint", GG_SETTING_TEXT, NULL, 0, 0, ALL(agent_endpoint),
-     "Go straight to this endpoint for agents."},
-    {"key_file", GG_SETTING_TEXT, NULL, 0, 0, ALL(key_file),
-     "CURVE key pair, as `ganger key new` writes it."},
-    {"server_key", GG_SETTING_TEXT, NULL, 0, 0, ALL(server_key),
-     "The broker's public key, where it is not in the key file."},
-    {"grace", GG_SETTING_DURATION, "25s", 0, GG_DAY_MS, ALL(grace_ms),
-     "On TERM, running jobs may go on for this long."},
-    {"lease_margin", GG_SETTING_DURATION, "0", 0, GG_DAY_MS, ALL(margin_ms),
-     "Kill a job this long before its lease ends; 0: an eighth of the lease."},
-    {"save_file", GG_SETTING_TEXT, NULL, 0, 0, ALL(save_file),
-     "Where `ganger pool ... --save` is kept; without it beside this file, as "
-     "FILE.saved."},
-    {"remote_pools", GG_SETTING_BOOL, "no", 0, 0, ALL(remote_pools),
-     "Let operators define new pools, and with them programs, through the broker."},
+    {"sources", GG_SETTING_TEXT, NULL, 0, 0, AT(sources),
+     "Names of [source] sections in order: the first healthy one brings the pool's "
+     "jobs, those behind it take its place when it fails."},
     {NULL, GG_SETTING_NUMBER, NULL, 0, 0, 0, NULL},
 };
 /* clang-format on */
@@ -135,8 +114,37 @@ enum gg_err gg_pool_settings_init(struct gg_pool_settings *pool, const char *nam
     return gg_settings_init(gg_pool_settings_table, pool);
 }
 
+static void forget_sources(struct gg_pool_settings *pool)
+{
+    for (uint32_t i = 0; i < pool->source_count; i++) {
+        gg_source_settings_fini(&pool->source_list[i]);
+    }
+    free(pool->source_list);
+    pool->source_list = NULL;
+    pool->source_count = 0;
+}
+
+enum gg_err gg_pool_settings_give_sources(struct gg_pool_settings *pool,
+                                          const struct gg_source_settings *const *list,
+                                          uint32_t count)
+{
+    forget_sources(pool);
+    pool->source_list = count == 0 ? NULL : calloc(count, sizeof *pool->source_list);
+    if (count > 0 && pool->source_list == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (gg_source_settings_copy(list[i], &pool->source_list[i]) != GG_OK) {
+            return GG_ERR_NO_MEMORY;
+        }
+        pool->source_count++;
+    }
+    return GG_OK;
+}
+
 void gg_pool_settings_fini(struct gg_pool_settings *pool)
 {
+    forget_sources(pool);
     gg_settings_fini(gg_pool_settings_table, pool);
     free(pool->queue_text);
     free(pool->word_text);
@@ -159,6 +167,8 @@ enum gg_err gg_pool_settings_copy(const struct gg_pool_settings *from,
     out->queue_text = NULL;
     out->word_text = NULL;
     out->variable_text = NULL;
+    out->source_list = NULL;
+    out->source_count = 0;
     bool whole = true;
     for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
         if (row->kind == GG_SETTING_TEXT && *text_of(row, from) != NULL) {
@@ -171,6 +181,12 @@ enum gg_err gg_pool_settings_copy(const struct gg_pool_settings *from,
     enum gg_err err = whole ? gg_pool_settings_check(out, &fault) : GG_ERR_NO_MEMORY;
     out->sup.strategy = strategy;
     out->sup.group = group;
+    const struct gg_source_settings *sources[GG_SOURCES_MAX];
+    for (uint32_t i = 0; i < from->source_count; i++) {
+        sources[i] = &from->source_list[i];
+    }
+    err = err == GG_OK ? gg_pool_settings_give_sources(out, sources, from->source_count)
+                       : err;
     if (err != GG_OK) {
         gg_pool_settings_fini(out);
     }
@@ -199,14 +215,14 @@ bool gg_pool_settings_equal(const struct gg_pool_settings *a,
             return false;
         }
     }
-    return strcmp(a->name, b->name) == 0 && a->sup.strategy == b->sup.strategy;
-}
-
-static enum gg_err refuse(struct gg_settings_fault *out_fault, const char *what,
-                          const char *value)
-{
-    (void)snprintf(out_fault->text, sizeof out_fault->text, "%s%.200s", what, value);
-    return GG_ERR_CONFIG;
+    for (uint32_t i = 0; i < a->source_count; i++) {
+        if (b->source_count <= i ||
+            !gg_source_settings_equal(&a->source_list[i], &b->source_list[i])) {
+            return false;
+        }
+    }
+    return strcmp(a->name, b->name) == 0 && a->sup.strategy == b->sup.strategy &&
+           a->source_count == b->source_count;
 }
 
 static enum gg_err check_queues(struct gg_pool_settings *pool,
@@ -219,17 +235,19 @@ static enum gg_err check_queues(struct gg_pool_settings *pool,
     }
     if (!gg_words_split(pool->queue_text, pool->queue_list, GG_WORKER_QUEUES_MAX,
                         &pool->queue_count)) {
-        return refuse(out_fault, "queues: more than 64, or a quote without its end",
-                      "");
+        return gg_settings_refuse(
+            out_fault, "queues: more than 64, or a quote without its end", "");
     }
     for (uint32_t i = 0; i < pool->queue_count; i++) {
         if (!gg_pattern_valid(gg_slice_text(pool->queue_list[i]))) {
-            return refuse(out_fault, "queues: not a name or pattern of a queue: ",
-                          pool->queue_list[i]);
+            return gg_settings_refuse(
+                out_fault,
+                "queues: not a name or pattern of a queue: ", pool->queue_list[i]);
         }
     }
-    return pool->queue_count > 0 ? GG_OK
-                                 : refuse(out_fault, "queues: it serves none", "");
+    return pool->queue_count > 0
+               ? GG_OK
+               : gg_settings_refuse(out_fault, "queues: it serves none", "");
 }
 
 /* Exactly one way to run a job, and its command as words. */
@@ -248,11 +266,12 @@ static enum gg_err check_command(struct gg_pool_settings *pool,
         }
     }
     if (count != 1) {
-        return refuse(out_fault, "say one of program, coprocess, handler and builtin",
-                      "");
+        return gg_settings_refuse(
+            out_fault, "say one of program, coprocess, handler and builtin", "");
     }
     if (pool->kind == GG_POOL_NOOP && strcmp(pool->builtin, "noop") != 0) {
-        return refuse(out_fault, "builtin: there is only noop, not ", pool->builtin);
+        return gg_settings_refuse(out_fault, "builtin: there is only noop, not ",
+                                  pool->builtin);
     }
     free(pool->word_text);
     pool->word_text = strdup(command);
@@ -266,23 +285,13 @@ static enum gg_err check_command(struct gg_pool_settings *pool,
     }
     if (!gg_words_split(pool->word_text, pool->words, GG_POOL_WORDS_MAX, &count) ||
         count == 0) {
-        return refuse(out_fault,
-                      "the command has more than 500 words, none, or a quote without "
-                      "its end: ",
-                      command);
+        return gg_settings_refuse(
+            out_fault,
+            "the command has more than 500 words, none, or a quote without "
+            "its end: ",
+            command);
     }
     return GG_OK;
-}
-
-/* The number of `text` among `words`, which are ended by NULL; -1: none of them. */
-static int choice(const char *text, const char *const *words)
-{
-    for (int i = 0; words[i] != NULL; i++) {
-        if (text != NULL && strcmp(text, words[i]) == 0) {
-            return i;
-        }
-    }
-    return -1;
 }
 
 /* What only executors that stay can do is refused of others, not ignored. */
@@ -292,10 +301,11 @@ static enum gg_err check_stays(const struct gg_pool_settings *pool,
     bool said = pool->overflow > 0 || pool->partitions > 0 || pool->recycle_jobs > 0 ||
                 pool->recycle_bytes > 0 || pool->recycle_ms > 0 || pool->sup.fifo ||
                 pool->sup.restart != GG_RESTART_PERMANENT;
-    return said ? refuse(out_fault,
-                         "overflow, order, restart, partitions and recycle_ are for a "
-                         "coprocess or a handler: nothing else stays",
-                         "")
+    return said ? gg_settings_refuse(
+                      out_fault,
+                      "overflow, order, restart, partitions and recycle_ are for a "
+                      "coprocess or a handler: nothing else stays",
+                      "")
                 : GG_OK;
 }
 
@@ -306,10 +316,11 @@ static enum gg_err check_partitions(struct gg_pool_settings *pool,
     bool size_said = pool->size != 1 && pool->size != pool->partitions;
     if (size_said || pool->overflow > 0 || pool->sup.fifo ||
         pool->sup.restart != GG_RESTART_PERMANENT) {
-        return refuse(out_fault,
-                      "partitions: no size, overflow, order or restart beside it: each "
-                      "partition has one executor that is always replaced",
-                      "");
+        return gg_settings_refuse(
+            out_fault,
+            "partitions: no size, overflow, order or restart beside it: each "
+            "partition has one executor that is always replaced",
+            "");
     }
     pool->size = pool->partitions;
     pool->sup.size = (uint32_t)pool->partitions;
@@ -322,20 +333,22 @@ static enum gg_err check_sup(struct gg_pool_settings *pool,
 {
     static const char *const orders[] = {"lifo", "fifo", NULL};
     static const char *const restarts[] = {"permanent", "transient", "temporary", NULL};
-    int order = choice(pool->order, orders);
-    int restart = choice(pool->restart, restarts);
+    int order = gg_word_choice(pool->order, orders);
+    int restart = gg_word_choice(pool->restart, restarts);
     if (order < 0) {
-        return refuse(out_fault, "order: lifo or fifo, not ", pool->order);
+        return gg_settings_refuse(out_fault, "order: lifo or fifo, not ", pool->order);
     }
     if (restart < 0) {
-        return refuse(out_fault, "restart: permanent, transient or temporary, not ",
-                      pool->restart);
+        return gg_settings_refuse(out_fault,
+                                  "restart: permanent, transient or temporary, not ",
+                                  pool->restart);
     }
     if (pool->backoff_ms_max < pool->backoff_ms_min) {
-        return refuse(out_fault, "backoff_max is less than backoff_min", "");
+        return gg_settings_refuse(out_fault, "backoff_max is less than backoff_min",
+                                  "");
     }
     if (pool->size + pool->overflow > GG_WORKER_SLOTS_MAX) {
-        return refuse(out_fault, "size and overflow: more than 7000", "");
+        return gg_settings_refuse(out_fault, "size and overflow: more than 7000", "");
     }
     struct gg_sup_config was = pool->sup;
     pool->sup = (struct gg_sup_config){
@@ -372,14 +385,14 @@ static enum gg_err check_variables(struct gg_pool_settings *pool,
     }
     if (!gg_words_split(pool->variable_text, pool->variables, GG_POOL_VARIABLES_MAX,
                         &count)) {
-        return refuse(out_fault,
-                      "environment: more than 64, or a quote without its end", "");
+        return gg_settings_refuse(
+            out_fault, "environment: more than 64, or a quote without its end", "");
     }
     for (uint32_t i = 0; i < count; i++) {
         const char *end = strchr(pool->variables[i], '=');
         if (end == NULL || end == pool->variables[i]) {
-            return refuse(out_fault,
-                          "environment: not NAME=value: ", pool->variables[i]);
+            return gg_settings_refuse(
+                out_fault, "environment: not NAME=value: ", pool->variables[i]);
         }
     }
     return GG_OK;
@@ -391,16 +404,17 @@ static enum gg_err find_user(const struct gg_pool_settings *pool, struct gg_cage
     if (pool->user == NULL) {
         return pool->user_group == NULL
                    ? GG_OK
-                   : refuse(out_fault, "user_group: say user too", "");
+                   : gg_settings_refuse(out_fault, "user_group: say user too", "");
     }
     const struct passwd *user = getpwnam(pool->user);
     const struct group *group = pool->user_group == NULL ? NULL
                                                          : getgrnam(pool->user_group);
     if (user == NULL) {
-        return refuse(out_fault, "user: there is none called ", pool->user);
+        return gg_settings_refuse(out_fault, "user: there is none called ", pool->user);
     }
     if (pool->user_group != NULL && group == NULL) {
-        return refuse(out_fault, "user_group: there is none called ", pool->user_group);
+        return gg_settings_refuse(out_fault, "user_group: there is none called ",
+                                  pool->user_group);
     }
     cage->has_user = true;
     cage->uid = user->pw_uid;
@@ -425,7 +439,8 @@ static enum gg_err find_io_priority(const struct gg_pool_settings *pool,
                             ? text + sizeof word - 1
                             : "";
     if (level[0] < '0' || level[0] > '7' || level[1] != '\0') {
-        return refuse(out_fault, "io_priority: idle or best-effort:0 to 7, not ", text);
+        return gg_settings_refuse(
+            out_fault, "io_priority: idle or best-effort:0 to 7, not ", text);
     }
     cage->io_class = 2;
     cage->io_level = (uint32_t)(level[0] - '0');
@@ -459,7 +474,7 @@ static enum gg_err check_cage(struct gg_pool_settings *pool,
         .cgroup_pids = pool->cgroup_pids,
     };
     if (pool->limit_files > 0 && pool->limit_files < FILES_MIN) {
-        return refuse(out_fault, "limit_files: less than 16", "");
+        return gg_settings_refuse(out_fault, "limit_files: less than 16", "");
     }
     enum gg_err err = find_user(pool, &cage, out_fault);
     err = err == GG_OK ? find_io_priority(pool, &cage, out_fault) : err;
@@ -467,7 +482,8 @@ static enum gg_err check_cage(struct gg_pool_settings *pool,
         err = gg_cage_check(&cage, out_fault->text, sizeof out_fault->text);
     }
     if (err == GG_OK && pool->kind == GG_POOL_NOOP && is_caged(pool)) {
-        err = refuse(out_fault, "builtin: it has no process to put limits on", "");
+        err = gg_settings_refuse(out_fault,
+                                 "builtin: it has no process to put limits on", "");
     }
     pool->cage = cage;
     return err;
@@ -479,7 +495,7 @@ enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
     enum gg_err err = check_queues(pool, out_fault);
     if (err == GG_OK && pool->realm != NULL &&
         !gg_name_valid(gg_slice_text(pool->realm))) {
-        err = refuse(out_fault, "realm: not a name: ", pool->realm);
+        err = gg_settings_refuse(out_fault, "realm: not a name: ", pool->realm);
     }
     err = err == GG_OK ? check_command(pool, out_fault) : err;
     err = err == GG_OK ? check_sup(pool, out_fault) : err;
@@ -487,168 +503,55 @@ enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
     return err == GG_OK ? check_cage(pool, out_fault) : err;
 }
 
-/* ---- a file ---- */
-
-struct loading {
-    struct gg_worker_file *file;
-    struct gg_pool_settings *pool; /* Of a definition. */
-    struct gg_settings_fault *fault;
-    enum gg_err err;
-};
-
-struct gg_pool_settings *gg_worker_file_find(struct gg_worker_file *file,
-                                             const char *name)
-{
-    for (uint32_t i = 0; i < file->pool_count; i++) {
-        if (strcmp(file->pools[i].name, name) == 0) {
-            return &file->pools[i];
-        }
-    }
-    return NULL;
-}
-
-static struct gg_pool_settings *pool_named(struct loading *loading, const char *name)
-{
-    struct gg_worker_file *file = loading->file;
-    struct gg_pool_settings *known = gg_worker_file_find(file, name);
-    if (known != NULL) {
-        return known;
-    }
-    if (!gg_name_valid(gg_slice_text(name))) {
-        loading->err = refuse(loading->fault, "[pool]: not a name: ", name);
-    } else if (file->pool_count == GG_SUP_POOLS_MAX) {
-        loading->err = refuse(loading->fault, "more than 64 pools", "");
-    } else {
-        loading->err = gg_pool_settings_init(&file->pools[file->pool_count], name);
-    }
-    return loading->err == GG_OK ? &file->pools[file->pool_count++] : NULL;
-}
+/* ---- from outside ---- */
 
 static bool is_list(const char *name)
 {
-    static const char *const lists[] = {"queues", "program", "coprocess", "environment",
-                                        NULL};
-    return choice(name, lists) >= 0;
+    static const char *const lists[] = {"queues",      "program", "coprocess",
+                                        "environment", "sources", NULL};
+    return gg_word_choice(name, lists) >= 0;
 }
 
-/* Lists that are said again, or on further lines, grow. */
-static void set_pool(struct loading *loading, struct gg_pool_settings *pool,
-                     const char *name, const char *value)
+enum gg_err gg_pool_settings_set(struct gg_pool_settings *pool, const char *name,
+                                 const char *value, struct gg_settings_fault *out_fault)
 {
     char *joined = NULL;
     for (const struct gg_setting *row = gg_pool_settings_table; row->name; row++) {
         if (strcmp(row->name, name) == 0 && is_list(name) &&
             *text_of(row, pool) != NULL &&
             asprintf(&joined, "%s %s", *text_of(row, pool), value) < 0) {
-            loading->err = GG_ERR_NO_MEMORY;
-            return;
+            return GG_ERR_NO_MEMORY;
         }
     }
-    loading->err = gg_settings_set(gg_pool_settings_table, pool, name,
-                                   joined == NULL ? value : joined, loading->fault);
+    enum gg_err err = gg_settings_set(gg_pool_settings_table, pool, name,
+                                      joined == NULL ? value : joined, out_fault);
     free(joined);
+    return err;
 }
 
-static void set_group(struct loading *loading, const char *group, const char *name,
-                      const char *value)
-{
-    static const char *const strategies[] = {"one_for_one", "one_for_all",
-                                             "rest_for_one", NULL};
-    struct gg_worker_file *file = loading->file;
-    int strategy = choice(value, strategies);
-    if (strcmp(name, "strategy") != 0) {
-        loading->err = refuse(loading->fault, "a group has a strategy, and no setting ",
-                              name);
-    } else if (strategy < 0) {
-        loading->err = refuse(
-            loading->fault, "strategy: one_for_one, one_for_all or rest_for_one, not ",
-            value);
-    } else if (!gg_name_valid(gg_slice_text(group)) ||
-               file->group_count == GG_SUP_POOLS_MAX) {
-        loading->err = refuse(loading->fault,
-                              "[group]: not a name, or too many: ", group);
-    } else {
-        struct gg_group_settings *it = &file->groups[file->group_count++];
-        (void)snprintf(it->name, sizeof it->name, "%s", group);
-        it->strategy = (enum gg_strategy)strategy;
-    }
-}
-
-/* The name behind `word` in a section's title; NULL: it does not begin so. */
-static const char *title(const char *section, const char *word)
-{
-    size_t len = strlen(word);
-    return strncmp(section, word, len) == 0 && section[len] == ' ' ? section + len + 1
-                                                                   : NULL;
-}
-
-static bool on_line(void *ctx, const char *section, const char *name, const char *value)
-{
-    struct loading *loading = ctx;
-    const char *pool_name = title(section, "pool");
-    const char *group_name = title(section, "group");
-    if (section[0] == '\0') {
-        loading->err = gg_settings_set(gg_worker_file_table, loading->file, name, value,
-                                       loading->fault);
-    } else if (pool_name != NULL) {
-        struct gg_pool_settings *pool = pool_named(loading, pool_name);
-        if (pool != NULL) {
-            set_pool(loading, pool, name, value);
-        }
-    } else if (group_name != NULL) {
-        set_group(loading, group_name, name, value);
-    } else {
-        loading->err = refuse(
-            loading->fault, "a section is [pool NAME] or [group NAME], not ", section);
-    }
-    return loading->err == GG_OK;
-}
-
-static enum gg_err join_group(const struct gg_worker_file *file,
-                              struct gg_pool_settings *pool,
-                              struct gg_settings_fault *out_fault)
-{
-    pool->sup.group = GG_SUP_NO_GROUP;
-    pool->sup.strategy = GG_ONE_FOR_ONE;
-    if (pool->group == NULL) {
-        return GG_OK;
-    }
-    for (uint32_t i = 0; i < file->group_count; i++) {
-        if (strcmp(file->groups[i].name, pool->group) == 0) {
-            pool->sup.group = i + 1;
-            pool->sup.strategy = file->groups[i].strategy;
-            return GG_OK;
-        }
-    }
-    return refuse(out_fault, "group: there is no [group] ", pool->group);
-}
-
-enum gg_err gg_worker_file_check(const struct gg_worker_file *file,
-                                 struct gg_pool_settings *pool,
-                                 struct gg_settings_fault *out_fault)
-{
-    enum gg_err err = gg_pool_settings_check(pool, out_fault);
-    return err == GG_OK ? join_group(file, pool, out_fault) : err;
-}
+struct defining {
+    struct gg_pool_settings *pool;
+    struct gg_settings_fault *fault;
+    enum gg_err err;
+};
 
 /* One line of a definition. */
 static bool on_definition(void *ctx, const char *section, const char *name,
                           const char *value)
 {
-    struct loading *loading = ctx;
-    if (section[0] != '\0') {
-        loading->err = refuse(loading->fault,
-                              "a definition has no sections: ", section);
-    } else {
-        set_pool(loading, loading->pool, name, value);
-    }
-    return loading->err == GG_OK;
+    struct defining *defining = ctx;
+    defining->err = section[0] != '\0'
+                        ? gg_settings_refuse(defining->fault,
+                                             "a definition has no sections: ", section)
+                        : gg_pool_settings_set(defining->pool, name, value,
+                                               defining->fault);
+    return defining->err == GG_OK;
 }
 
 enum gg_err gg_pool_settings_define(struct gg_pool_settings *pool, const char *text,
                                     struct gg_settings_fault *out_fault)
 {
-    struct loading loading = {.pool = pool, .fault = out_fault};
+    struct defining defining = {.pool = pool, .fault = out_fault};
     char *copy = strdup(text);
     FILE *file = copy == NULL ? NULL : fmemopen(copy, strlen(copy) + 1, "r");
     out_fault->text[0] = '\0';
@@ -656,99 +559,13 @@ enum gg_err gg_pool_settings_define(struct gg_pool_settings *pool, const char *t
         free(copy);
         return GG_ERR_NO_MEMORY;
     }
-    int line = gg_ini_read(file, on_definition, &loading);
+    int line = gg_ini_read(file, on_definition, &defining);
     (void)fclose(file);
     free(copy);
-    if (loading.err != GG_OK) {
-        return loading.err;
+    if (defining.err != GG_OK) {
+        return defining.err;
     }
-    return line == 0 ? GG_OK : refuse(out_fault, "a line is not 'name = value'", "");
-}
-
-static enum gg_err check_file(struct gg_worker_file *file, const char *path,
-                              struct gg_settings_fault *out_fault)
-{
-    uint64_t slots = 0;
-    for (uint32_t i = 0; i < file->pool_count; i++) {
-        struct gg_pool_settings *pool = &file->pools[i];
-        struct gg_settings_fault inner = {.text = ""};
-        enum gg_err err = gg_worker_file_check(file, pool, &inner);
-        if (err != GG_OK) {
-            (void)snprintf(out_fault->text, sizeof out_fault->text,
-                           "%.100s: [pool %s] %.300s", path, pool->name, inner.text);
-            return err;
-        }
-        slots += pool->size + pool->overflow;
-    }
-    if (file->pool_count == 0) {
-        (void)snprintf(out_fault->text, sizeof out_fault->text,
-                       "%.200s: there is no [pool NAME] in it", path);
-        return GG_ERR_CONFIG;
-    }
-    if (slots > GG_WORKER_SLOTS_MAX) {
-        (void)snprintf(out_fault->text, sizeof out_fault->text,
-                       "%.200s: more than %d slots in all", path, GG_WORKER_SLOTS_MAX);
-        return GG_ERR_CONFIG;
-    }
-    if (file->name != NULL && !gg_name_valid(gg_slice_text(file->name))) {
-        (void)snprintf(out_fault->text, sizeof out_fault->text,
-                       "%.200s: name: %.64s is not a name", path, file->name);
-        return GG_ERR_CONFIG;
-    }
-    return GG_OK;
-}
-
-enum gg_err gg_worker_file_read(FILE *file, const char *path,
-                                struct gg_worker_file *out,
-                                struct gg_settings_fault *out_fault)
-{
-    struct gg_settings_fault inner = {.text = ""};
-    struct loading loading = {.file = out, .fault = &inner};
-    *out = (struct gg_worker_file){.pool_count = 0};
-    enum gg_err err = gg_settings_init(gg_worker_file_table, out);
-    if (err != GG_OK) {
-        return err;
-    }
-    int line = gg_ini_read(file, on_line, &loading);
-    if (line != 0 || loading.err != GG_OK) {
-        (void)snprintf(
-            out_fault->text, sizeof out_fault->text, "%.100s:%d: %.350s", path, line,
-            inner.text[0] == '\0' ? "the line is not 'name = value'" : inner.text);
-        return loading.err == GG_OK ? GG_ERR_CONFIG : loading.err;
-    }
-    return check_file(out, path, out_fault);
-}
-
-enum gg_err gg_worker_file_load(const char *path, struct gg_worker_file *out,
-                                struct gg_settings_fault *out_fault)
-{
-    *out = (struct gg_worker_file){.pool_count = 0};
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        (void)snprintf(out_fault->text, sizeof out_fault->text, "%.200s: %s", path,
-                       strerror(errno));
-        return GG_ERR_CONFIG;
-    }
-    enum gg_err err = gg_worker_file_read(file, path, out, out_fault);
-    (void)fclose(file);
-    return err;
-}
-
-void gg_worker_file_fini(struct gg_worker_file *file)
-{
-    for (uint32_t i = 0; i < file->pool_count; i++) {
-        gg_pool_settings_fini(&file->pools[i]);
-    }
-    file->pool_count = 0;
-    gg_settings_fini(gg_worker_file_table, file);
-}
-
-void gg_worker_file_print(FILE *to)
-{
-    gg_settings_print(gg_worker_file_table, to);
-    (void)fputs("# One [group NAME] with strategy = one_for_one, one_for_all or "
-                "rest_for_one;\n# pools name it with group = NAME.\n\n"
-                "[pool NAME]\n\n",
-                to);
-    gg_settings_print(gg_pool_settings_table, to);
+    return line == 0
+               ? GG_OK
+               : gg_settings_refuse(out_fault, "a line is not 'name = value'", "");
 }

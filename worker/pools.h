@@ -19,6 +19,7 @@
 
 #include "common/settings.h"
 #include "worker/exec/cage.h"
+#include "worker/source_settings.h"
 #include "worker/sup/sup.h"
 
 enum {
@@ -77,6 +78,7 @@ struct gg_pool_settings {
     uint64_t limit_output_bytes;
     uint64_t cgroup_memory_bytes;
     uint64_t cgroup_pids;
+    char *sources;
 
     /* Worked out by gg_pool_settings_check(). */
     enum gg_pool_kind kind;
@@ -89,6 +91,10 @@ struct gg_pool_settings {
     char *variable_text;
     struct gg_sup_config sup;
     struct gg_cage cage; /* But for where its cgroup is: that is the agent's to find. */
+
+    /* Its sources in order, owned; found in the file by gg_worker_file_check(). */
+    struct gg_source_settings *source_list;
+    uint32_t source_count;
 };
 
 extern const struct gg_setting gg_pool_settings_table[];
@@ -97,6 +103,11 @@ extern const struct gg_setting gg_pool_settings_table[];
 GG_MUST_USE enum gg_err gg_pool_settings_init(struct gg_pool_settings *pool,
                                               const char *name);
 void gg_pool_settings_fini(struct gg_pool_settings *pool);
+
+/* One setting; lists that are said again grow. GG_ERR_CONFIG: *out_fault says why. */
+GG_MUST_USE enum gg_err gg_pool_settings_set(struct gg_pool_settings *pool,
+                                             const char *name, const char *value,
+                                             struct gg_settings_fault *out_fault);
 
 /* Take settings from `text`, lines of "name = value" without a section. GG_ERR_CONFIG:
  * *out_fault says what is wrong. */
@@ -112,6 +123,11 @@ GG_MUST_USE enum gg_err gg_pool_settings_check(struct gg_pool_settings *pool,
 /* A copy that stands alone. */
 GG_MUST_USE enum gg_err gg_pool_settings_copy(const struct gg_pool_settings *from,
                                               struct gg_pool_settings *out);
+
+/* Copies of these sources, in place of those it has. */
+GG_MUST_USE enum gg_err gg_pool_settings_give_sources(
+    struct gg_pool_settings *pool, const struct gg_source_settings *const *list,
+    uint32_t count);
 
 /* Do both ask for the same, but for the size? */
 bool gg_pool_settings_equal(const struct gg_pool_settings *a,
@@ -137,6 +153,8 @@ struct gg_worker_file {
     uint32_t group_count;
     struct gg_pool_settings pools[GG_SUP_POOLS_MAX];
     struct gg_group_settings groups[GG_SUP_POOLS_MAX];
+    uint32_t source_count;
+    struct gg_source_settings sources[GG_SUP_POOLS_MAX];
 };
 
 extern const struct gg_setting gg_worker_file_table[];
@@ -156,14 +174,14 @@ GG_MUST_USE enum gg_err gg_worker_file_read(FILE *file, const char *path,
 struct gg_pool_settings *gg_worker_file_find(struct gg_worker_file *file,
                                              const char *name);
 
-/* Check a pool, and let it join the group that it names. */
+/* Check a pool, let it join the group that it names, and find its sources. */
 GG_MUST_USE enum gg_err gg_worker_file_check(const struct gg_worker_file *file,
                                              struct gg_pool_settings *pool,
                                              struct gg_settings_fault *out_fault);
 
 void gg_worker_file_fini(struct gg_worker_file *file);
 
-/* Write both tables as an example. */
+/* Write the tables as an example. */
 void gg_worker_file_print(FILE *to);
 
 #endif

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "worker/exec/procfs.h"
 #include "worker/place.h"
+#include "worker/staff_sources.h"
 
 static struct gg_staff_pool *pool_of(struct gg_staff *staff, uint64_t fence)
 {
@@ -126,6 +127,7 @@ static void forget_pool(struct gg_staff_pool *pool)
     for (uint32_t i = 0; i < pool->room; i++) {
         gg_executor_drop(&pool->executors[i]);
     }
+    gg_staff_sources_close(pool);
     free(pool->executors);
     free(pool->last_jobs);
     gg_pool_settings_fini(&pool->settings);
@@ -258,6 +260,7 @@ enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
     pool->used = true;
     err = prepare(staff, &pool->settings.cage, out_fault);
     err = err == GG_OK ? make_room(pool, slots_of(&pool->settings)) : err;
+    err = err == GG_OK ? gg_staff_sources_open(pool) : err;
     err = err == GG_OK ? offer(staff, now, &pool->settings, &index) : err;
     if (err == GG_OK) {
         GG_ASSERT(index == pool->index);
@@ -317,6 +320,7 @@ enum gg_err gg_staff_scale(struct gg_staff *staff, struct gg_staff_pool *pool,
 static void bury(struct gg_staff *staff, struct gg_staff_pool *pool, struct gg_mono now)
 {
     if (pool->removing && gg_sup_is_gone(&staff->sup, pool->index) &&
+        gg_staff_sources_are_still(pool) &&
         gg_worker_drop_pool(staff->agent, now, pool->index)) {
         gg_log(GG_LOG_INFO, "pool_removed", "pool=%s", pool->settings.name);
         forget_pool(pool);
@@ -411,6 +415,7 @@ static void begin_program(struct gg_staff_pool *pool, struct gg_attempt *attempt
     struct gg_run_spec spec = spec_of(staff, attempt, now);
     const struct gg_run_style style = style_of(pool);
     struct gg_program *program = NULL;
+    gg_staff_sources_arrived(pool, spec.queue, now.mono);
     spec.style = &style;
     struct gg_ending ending;
     gg_worker_starting(staff->agent, attempt);
@@ -458,6 +463,7 @@ static bool begin_in_executor(struct gg_staff_pool *pool, struct gg_attempt *att
         return false;
     }
     struct gg_run_spec spec = spec_of(staff, attempt, now);
+    gg_staff_sources_arrived(pool, spec.queue, now.mono);
     gg_worker_starting(staff->agent, attempt);
     attempt->executor = pool->executors[index];
     pool->last_jobs[index] = attempt->id;
@@ -552,6 +558,7 @@ static void set_window(struct gg_staff_pool *pool, struct gg_mono now)
 static void turn_pool(struct gg_staff_pool *pool, struct gg_now now)
 {
     struct gg_staff *staff = pool->staff;
+    gg_staff_sources_turn(pool, now.mono);
     set_window(pool, now.mono);
     if (pool->settings.kind != GG_POOL_NOOP) {
         begin_attempts(pool, now);
@@ -586,6 +593,7 @@ static struct gg_pool_state state_of(const struct gg_staff_pool *pool,
     state.restarts_count = in_tree->restarts_count;
     state.cause = gg_slice_text(pool->cause);
     state.group = gg_slice_text(settings->group == NULL ? "" : settings->group);
+    state.source = gg_slice_text(gg_staff_sources_describe(pool));
     if (in_tree->used && in_tree->budget.closed) {
         state.state = GG_POOL_DOWN;
         state.opens_at = (uint64_t)(now.wall.ms + in_tree->budget.opens_at.ms -
@@ -605,7 +613,8 @@ static uint64_t sum_of(const struct gg_pool_state *state)
         state->size,           state->overflow,       state->executors,
         state->restarts,       state->restarts_max,   state->window_ms,
         state->restarts_count, state->opens_at / 1000};
-    uint64_t sum = gg_hash(state->cause, 1) ^ gg_hash(state->group, 2);
+    uint64_t sum = gg_hash(state->cause, 1) ^ gg_hash(state->group, 2) ^
+                   gg_hash(state->source, 4);
     return sum ^ gg_hash(gg_slice_of(parts, sizeof parts), 3);
 }
 
@@ -654,5 +663,15 @@ bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)
     if (in_tree && (!resting || tree.ms < out_at->ms)) {
         *out_at = tree;
     }
-    return in_tree || resting;
+    bool any = in_tree || resting;
+    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+        struct gg_mono source;
+        if (staff->pools[i].used &&
+            gg_staff_sources_next_wake(&staff->pools[i], &source) &&
+            (!any || source.ms < out_at->ms)) {
+            *out_at = source;
+            any = true;
+        }
+    }
+    return any;
 }

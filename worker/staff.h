@@ -16,6 +16,8 @@
 
 enum { GG_CAUSE_BYTES = 300 };
 
+struct gg_staff_sources; /* See staff_sources.h. */
+
 /* One pool at work; pool i of the agent and of the tree is pool i here. */
 struct gg_staff_pool {
     struct gg_staff *staff;
@@ -24,10 +26,11 @@ struct gg_staff_pool {
     bool removing;
     bool was_closed;
     struct gg_pool_settings settings;
-    struct gg_executor **executors; /* By number; NULL while down. */
-    struct gg_id *last_jobs;        /* Of each executor. */
-    uint32_t room;                  /* Of both. */
-    char cause[GG_CAUSE_BYTES];     /* Of the last death or start that failed. */
+    struct gg_executor **executors;   /* By number; NULL while down. */
+    struct gg_id *last_jobs;          /* Of each executor. */
+    uint32_t room;                    /* Of both. */
+    char cause[GG_CAUSE_BYTES];       /* Of the last death or start that failed. */
+    struct gg_staff_sources *sources; /* NULL: it names none. */
 };
 
 struct gg_staff {
@@ -37,7 +40,8 @@ struct gg_staff {
     struct gg_sup sup;
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
-    bool ending; /* Start no executors any more. */
+    const char *broker; /* Where sources submit; lent. */
+    bool ending;        /* Start no executors any more. */
     uint64_t reported_session;
     uint64_t report_sum;      /* Of what was reported last. */
     struct gg_mono report_at; /* Not before this. */

@@ -1,5 +1,7 @@
 #include "worker/words.h"
 
+#include <string.h>
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n';
@@ -51,4 +53,14 @@ bool gg_words_split(char *text, char **words, uint32_t most, uint32_t *out_count
             return false;
         }
     }
+}
+
+int gg_word_choice(const char *text, const char *const *words)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (text != NULL && strcmp(text, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
 }

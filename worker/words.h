@@ -12,4 +12,7 @@
  * words than that, or a quote without its end. */
 bool gg_words_split(char *text, char **words, uint32_t most, uint32_t *out_count);
 
+/* The number of `text` among `words`, which are ended by NULL; -1: none of them. */
+int gg_word_choice(const char *text, const char *const *words);
+
 #endif

@@ -292,6 +292,7 @@ static void add_pool_state(json_t *object, const ganger_pool *pool)
     set(object, "restarts_total", number(pool->restarts_total));
     set(object, "opens_at", gg_json_time(pool->opens_at));
     set(object, "cause", gg_json_text(pool->cause));
+    set(object, "source", gg_json_text(pool->source));
 }
 
 static json_t *pools_of(const ganger_worker *worker)

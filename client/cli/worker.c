@@ -99,8 +99,11 @@ static void describe_pool(const ganger_pool *pool, char *text, size_t room)
     bool failed = pool->cause[0] != '\0' &&
                   (pool->restarts > 0 || strcmp(pool->state, "down") == 0);
     if (failed && len >= 0 && (size_t)len < room) {
-        (void)snprintf(text + len, room - (size_t)len, ", %u/%u restarts: %s",
-                       pool->restarts, pool->restarts_max, pool->cause);
+        len += snprintf(text + len, room - (size_t)len, ", %u/%u restarts: %s",
+                        pool->restarts, pool->restarts_max, pool->cause);
+    }
+    if (pool->source[0] != '\0' && len >= 0 && (size_t)len < room) {
+        (void)snprintf(text + len, room - (size_t)len, ", source %s", pool->source);
     }
 }
 

@@ -221,6 +221,7 @@ static void view_pools(const struct gg_view *view, struct gg_list list,
             .kind = "",
             .group = "",
             .cause = "",
+            .source = "",
         };
     }
     out->pools = pools;
@@ -243,6 +244,7 @@ static void view_states(const struct gg_view *view, struct gg_list list,
             pool->kind = gg_pool_kind_name(state.kind);
             pool->group = text_of(view, state.group);
             pool->cause = text_of(view, state.cause);
+            pool->source = text_of(view, state.source);
             pool->size = (unsigned)state.size;
             pool->overflow = (unsigned)state.overflow;
             pool->executors = (unsigned)state.executors;

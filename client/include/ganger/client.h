@@ -444,6 +444,7 @@ typedef struct ganger_pool {
     uint64_t restarts_window_ms; /* in this time */
     uint64_t restarts_total;     /* since the agent's start */
     int64_t opens_at;            /* down: when it is tried again; 0: not */
+    const char *source; /* what brings its jobs, and why no other; "": unsaid */
 } ganger_pool;
 
 typedef struct ganger_worker {

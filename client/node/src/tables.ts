@@ -142,6 +142,7 @@ export const RECORDS = {
     opens_at: [11, "U"],
     cause: [12, "TEXT"],
     group: [13, "NAME"],
+    source: [14, "TEXT"],
   },
   worker: {
     name: [1, "NAME"],

@@ -277,6 +277,7 @@ RECORDS: Final[dict[str, dict[int, Field]]] = {
         11: Field('opens_at', 'U', False, 0, None),
         12: Field('cause', 'TEXT', False, 0, 4096),
         13: Field('group', 'NAME', False, 0, 64),
+        14: Field('source', 'TEXT', False, 0, 4096),
     },
     'worker': {
         1: Field('name', 'NAME', True, 1, 64),
