@@ -321,7 +321,7 @@ static enum gg_err open_backup(struct restore *restore, struct gg_files *files,
         err = gg_pages_check(files, file, &none, first_finding, report, report);
     }
     if (err == GG_OK && report->fault[0] != '\0') {
-        err = GG_ERR_STORE;
+        err = GG_ERR_BAD_FIELD;
     }
     return err == GG_OK ? gg_database_open_reader(&restore->source, vfs, file, report)
                         : err;

@@ -318,8 +318,15 @@ enum gg_err gg_folder_check_format(const char *database, uint32_t mark,
     if (len < 0) {
         return gg_report_system(report, "read", database, saved);
     }
-    if (len < HEAD_BYTES || memcmp(head, "SQLite format 3", 16) != 0 ||
-        gg_be32_get(head + MARK_AT) != mark) {
+    bool ours = len >= HEAD_BYTES && memcmp(head, "SQLite format 3", 16) == 0 &&
+                gg_be32_get(head + MARK_AT) == mark;
+    if (!ours && mark == GG_BACKUP_MARK) {
+        return gg_report_fault(report, GG_ERR_BAD_FIELD,
+                               "%s: this is not a backup; \"ganger broker backup\" "
+                               "makes them",
+                               database);
+    }
+    if (!ours) {
         return gg_report_fault(report, GG_ERR_STORE,
                                "%s: damaged at byte 0, or not a file of a broker; "
                                "restore a backup, or name another folder",

@@ -72,7 +72,9 @@ GG_MUST_USE enum gg_err gg_store_open_sqlite(const char *path,
                                              struct gg_store_report *out_report);
 
 /* Make the folder `path`, which must be missing or empty, from the backup `file`,
- * verifying all of it. Errors as gg_store_open_sqlite(). */
+ * verifying all of it.
+ *   GG_ERR_BAD_FIELD  `file` is no backup, or was damaged since
+ * The other errors as gg_store_open_sqlite(). */
 GG_MUST_USE enum gg_err gg_store_restore(const char *file, const char *path,
                                          const struct gg_store_options *options,
                                          struct gg_store_report *out_report);

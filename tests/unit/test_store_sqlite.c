@@ -627,7 +627,7 @@ static void damaged_backup_is_refused(void **state)
     scribble(file, 4096 * 4 + 50, "\x55", 1);
 
     assert_int_equal(gg_store_restore(file, into, &f->options, &f->report),
-                     GG_ERR_STORE);
+                     GG_ERR_BAD_FIELD);
 
     assert_non_null(strstr(f->report.fault, "page 5"));
 }

@@ -348,6 +348,15 @@ class Faults(unittest.TestCase):
             self.assertIn(said, run.stderr)
         self.assertEqual(ganger("tree", broker="nonsense").returncode, 78)
 
+    def test_what_is_no_backup_is_not_restored(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = pathlib.Path(folder, "notes.txt")
+            text.write_text("not a backup\n" * 100)
+            run = ganger("broker", "restore", str(text), f"{folder}/data")
+            self.assertEqual((run.returncode, run.stdout), (65, ""), run.stderr)
+            self.assertIn(f"{text}: this is not a backup", run.stderr)
+            self.assertFalse(pathlib.Path(folder, "data").exists())
+
     def test_doctor_says_what_to_do(self):
         run = ganger("doctor", "--broker", self.free_endpoint())
         self.assertEqual(run.returncode, 5)
