@@ -112,9 +112,22 @@ static void say_assign(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     gg_say_assign(fx, job->agent->peer, &assign, job);
 }
 
+/* Must the assignment be on disk before it leaves? Most need not be: after a restart
+ * the agent that has it says so. But what may run at most once is never given twice on
+ * a guess; a key that is free from the start on stays free; and where an older attempt
+ * may still come back (its lease ended without an outcome, or its agent was away when
+ * the restarted broker stopped waiting), a broker that does not know of this one would
+ * take the older one for the newest. */
+static bool needs_record(const struct gg_job *job)
+{
+    return job->at_most_once || job->lost || (job->recovered && job->queue->unheard) ||
+           (job->unique_until == GG_UNIQUE_STARTED && job->key != NULL);
+}
+
 static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    struct gg_pool *pool)
 {
+    bool recorded = needs_record(job);
     gg_queue_pull(job);
     job->attempt++;
     job->fence = next_fence(core);
@@ -129,8 +142,8 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     if (job->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);
     }
-    if (job->at_most_once || (job->unique_until == GG_UNIQUE_STARTED && job->key)) {
-        gg_persist(core, job); /* On disk before the assignment leaves. */
+    if (recorded) {
+        gg_persist(core, job);
     }
     gg_watch_moment(core, fx, job, GG_MOMENT_ASSIGNED);
     if (gg_payload_ready(core, fx, job)) {

@@ -596,6 +596,7 @@ void gg_recover_due(struct gg_core *core, struct gg_effects *fx)
     }
     for (uint32_t i = 0; i < core->queue_count; i++) {
         struct gg_queue *queue = core->queues[i];
+        queue->unheard = queue->awaited > 0;
         queue->awaited = 0;
         if (gg_queue_holds(queue)) {
             release(core, queue);

@@ -55,6 +55,7 @@ struct gg_queue {
     struct gg_blob *pause_reason;
     uint64_t seq;         /* Number of its last record. */
     uint32_t awaited;     /* Agents that served it before a restart, not back yet. */
+    bool unheard;         /* … and not back when their time was over. */
     struct gg_link *held; /* Lines of recovered jobs meanwhile; NULL: none. */
     struct gg_mono held_until;
 };

@@ -401,6 +401,16 @@ static void note_meeting(struct gg_core *core, struct gg_effects *fx,
     }
 }
 
+/* May the asker be told the end alone? Not where the job dies with the broker though he
+ * did not ask for that: he has to know, or he submits it again after a restart. */
+static bool needs_no_acceptance(const struct gg_core *core, const struct gg_job *job,
+                                const struct gg_submit *submit)
+{
+    return submit->end_only &&
+           (job->durability == GG_DURABILITY_FSYNC ||
+            submit->durability == GG_DURABILITY_NONE || !core->bounds.durable);
+}
+
 /* What the receipt of the first answer means. None is needed where a second answer
  * follows to the sender of the id: its receipt will do. */
 static enum gg_receipt receipt_for(const struct verdict *verdict,
@@ -445,8 +455,8 @@ void gg_on_submit(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if (waiter != NULL) {
         waiter->is_sender = !verdict.met_key;
         waiter->existing = verdict.met_key;
-        waiter->end_only = submit->end_only;
-        if (submit->end_only) {
+        waiter->end_only = needs_no_acceptance(core, job, submit);
+        if (waiter->end_only) {
             return;
         }
     }

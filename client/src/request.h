@@ -46,7 +46,7 @@ struct gg_request {
     uint16_t uses;          /* Of this place in the table. */
     uint8_t code;           /* enum gg_command_code */
     uint8_t state;          /* enum gg_request_state */
-    uint8_t durability;     /* Once accepted: as it was; 0: not known. */
+    uint8_t durability;     /* As asked; once accepted: as it was; 0: not known. */
     uint8_t doom;           /* Not GG_OK: it is not sent again but ended with this. */
     bool until_end;         /* A submission that waits for the job's end. */
     bool accepted;          /* … and the broker has said that it has the job. */

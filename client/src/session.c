@@ -89,6 +89,7 @@ enum gg_err gg_session_write(struct gg_request *request, const void *record)
         request->payload_bytes = (uint32_t)submit->payload.len;
         request->until_end = submit->wait;
         request->end_only = submit->wait && submit->end_only;
+        request->durability = (uint8_t)submit->durability;
         request->id = submit->id;
     }
     bool complete = !request->bytes.failed &&

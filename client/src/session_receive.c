@@ -48,14 +48,14 @@ static void pause_for(struct gg_session *session, struct gg_mono now, uint64_t w
     session->greet_at = gg_mono_add(now, wait_ms);
 }
 
-/* Another broker without a memory: what the one before had taken may have run there. It
- * is not submitted again but asked for, and the answer is that it was lost. */
-static void lose_taken(struct gg_session *session)
+/* Another broker: what the one before had taken, and kept in memory only, may have run
+ * there. It is not sent again but asked for, and the answer is that it was lost. */
+static void lose_taken(struct gg_session *session, bool all)
 {
     GG_LIST_EACH(&session->queued, link)
     {
         struct gg_request *request = GG_CONTAINER(link, struct gg_request, link);
-        if (request->taken) {
+        if (request->taken && (all || request->durability == GG_DURABILITY_NONE)) {
             request->accepted = true;
             request->doom = (uint8_t)gg_request_become_wait(request);
         }
@@ -76,8 +76,8 @@ static void on_welcome(struct gg_session *session, struct gg_now now,
     if (welcome->now_at != 0) {
         session->clock_ahead_ms = (int64_t)welcome->now_at - now.wall.ms;
     }
-    if (welcome->epoch != session->epoch && welcome->durability == GG_DURABILITY_NONE) {
-        lose_taken(session);
+    if (welcome->epoch != session->epoch) {
+        lose_taken(session, welcome->durability == GG_DURABILITY_NONE);
     }
     session->epoch = welcome->epoch;
     session->seen_sequence = header->sequence;

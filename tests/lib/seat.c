@@ -74,6 +74,7 @@ static void note_sent(struct seat *f, const struct gg_command *command)
     if (command->code == GG_CMD_WAIT || command->code == GG_CMD_GET) {
         sent->id = command->as.target.id;
         sent->epoch = command->as.target.epoch;
+        sent->durability = command->as.target.durability;
     }
     if (command->code == GG_CMD_UNWAIT || command->code == GG_CMD_UNSUBSCRIBE) {
         sent->request = command->as.unsubscribe.request;

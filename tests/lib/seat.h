@@ -15,6 +15,7 @@ struct sent {
     uint64_t request;
     struct gg_id id;
     uint64_t epoch;
+    uint64_t durability;
     size_t payload;
 };
 

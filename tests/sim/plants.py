@@ -233,8 +233,8 @@ PLANTS = [
         "core->epoch = past >= core->epoch && !PLANT ? past + 1 : core->epoch;")]),
     ("once_not_written_down", "AT_MOST_ONCE", [(
         "broker/core/lease.c",
-        "    if (job->at_most_once || (job->unique_until",
-        "    if ((job->at_most_once && !PLANT) || (job->unique_until")]),
+        "    return job->at_most_once || job->lost ||",
+        "    return (job->at_most_once && !PLANT) || job->lost ||")]),
 ]
 
 

@@ -7,68 +7,8 @@
 #include <cmocka.h>
 
 #include "broker/core/registry.h"
-#include "tests/lib/stage.h"
+#include "tests/unit/durable_stage.h"
 #include "tests/unit/test_core_walk.h"
-
-enum { CLIENT = 1, AGENT = 3, DOWN_MS = 500 };
-
-static void durable(struct gg_bounds *bounds)
-{
-    bounds->durable = true;
-}
-
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_init(&stage, durable);
-    stage_client(&stage, CLIENT);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct stage *stage = *state;
-    const char *fault = core_walk(stage->core);
-    stage_fini(stage);
-    if (fault != NULL) {
-        print_error("%s\n", fault);
-    }
-    return fault != NULL;
-}
-
-/* Everything written is on disk when the broker dies. */
-static void crash(struct stage *stage)
-{
-    stage_crash(stage, stage_written(stage), DOWN_MS);
-    assert_null(core_walk(stage->core));
-    stage_client(stage, CLIENT);
-}
-
-static struct gg_id submit_keyed(struct stage *stage, const char *key)
-{
-    struct gg_submit submit = stage_submission(stage, "q");
-    submit.payload = gg_slice_text("work");
-    submit.key = gg_slice_text(key);
-    return stage_submit(stage, CLIENT, 1, &submit);
-}
-
-static const struct gg_assign *assigned(struct stage *stage, uint32_t peer, uint32_t n)
-{
-    const struct said *said = stage_heard(stage, peer, GG_CMD_ASSIGN, n);
-    return said == NULL ? NULL : &said->command.as.assign;
-}
-
-static const struct gg_job_info *get(struct stage *stage, const struct gg_id *id)
-{
-    struct gg_target target;
-    gg_record_default(GG_RECORD_TARGET, &target);
-    target.id = *id;
-    target.want_result = true;
-    stage_say(stage, CLIENT, GG_CMD_GET, 77, &target);
-    const struct said *said = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
-    return said == NULL ? NULL : &said->command.as.job;
-}
 
 static uint8_t large[40000] = {[0] = 'a', [39999] = 'z'};
 
@@ -222,7 +162,7 @@ static void large_result_is_read_when_it_is_asked_for(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
     const struct CMUnitTest tests[] = {
         TEST(large_payload_is_read_when_it_is_dispatched),
         TEST(backlog_may_be_larger_than_memory),

@@ -7,69 +7,8 @@
 
 #include <cmocka.h>
 
-#include "broker/core/registry.h"
-#include "tests/lib/stage.h"
-#include "tests/unit/test_core_walk.h"
-
-enum { CLIENT = 1, OTHER = 2, AGENT = 3, SECOND = 4, DOWN_MS = 500 };
-
-static void durable(struct gg_bounds *bounds)
-{
-    bounds->durable = true;
-}
-
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_init(&stage, durable);
-    stage_client(&stage, CLIENT);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct stage *stage = *state;
-    const char *fault = core_walk(stage->core);
-    stage_fini(stage);
-    if (fault != NULL) {
-        print_error("%s\n", fault);
-    }
-    return fault != NULL;
-}
-
-/* Everything written is on disk when the broker dies. */
-static void crash(struct stage *stage)
-{
-    stage_crash(stage, stage_written(stage), DOWN_MS);
-    assert_null(core_walk(stage->core));
-    stage_client(stage, CLIENT);
-}
-
-static struct gg_id submit_keyed(struct stage *stage, const char *key)
-{
-    struct gg_submit submit = stage_submission(stage, "q");
-    submit.payload = gg_slice_text("work");
-    submit.key = gg_slice_text(key);
-    return stage_submit(stage, CLIENT, 1, &submit);
-}
-
-static const struct gg_assign *assigned(struct stage *stage, uint32_t peer, uint32_t n)
-{
-    const struct said *said = stage_heard(stage, peer, GG_CMD_ASSIGN, n);
-    return said == NULL ? NULL : &said->command.as.assign;
-}
-
-static const struct gg_job_info *get(struct stage *stage, const struct gg_id *id)
-{
-    struct gg_target target;
-    gg_record_default(GG_RECORD_TARGET, &target);
-    target.id = *id;
-    target.want_result = true;
-    stage_say(stage, CLIENT, GG_CMD_GET, 77, &target);
-    const struct said *said = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
-    return said == NULL ? NULL : &said->command.as.job;
-}
+#include "broker/core/state.h"
+#include "tests/unit/durable_stage.h"
 
 /* ---- jobs ---- */
 
@@ -101,6 +40,34 @@ static void what_was_not_on_disk_is_not_known(void **state)
 
     assert_true(after > before); /* So nobody has seen it. */
     assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_NONE);
+}
+
+/* Who was not told that his job dies with the broker would submit it again. */
+static void end_only_hears_of_an_acceptance_below_what_the_broker_can(void **state)
+{
+    struct stage *stage = *state;
+    static const struct {
+        const char *queue;
+        uint64_t durability;
+        bool told;
+    } cases[] = {
+        {"q", GG_DURABILITY_NONE, false},
+        {"q", 0, false},
+        {"memory", GG_DURABILITY_NONE, false},
+        {"memory", 0, true},
+    };
+    for (uint64_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct gg_submit submit = stage_submission(stage, cases[i].queue);
+        submit.durability = cases[i].durability;
+        submit.wait = true;
+        submit.end_only = true;
+        (void)stage_submit(stage, CLIENT, i + 1, &submit);
+        const struct said *said = stage_heard(stage, CLIENT, GG_CMD_JOB, 0);
+        assert_int_equal(said != NULL, cases[i].told);
+        if (cases[i].told) {
+            assert_int_equal(said->command.as.job.durability, GG_DURABILITY_NONE);
+        }
+    }
 }
 
 static void volatile_job_is_gone_and_its_attempt_stopped(void **state)
@@ -372,221 +339,6 @@ static void cancel_of_running_job_holds_over_restart(void **state)
     assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_CANCELLED);
 }
 
-/* ---- what ran goes on ---- */
-
-static void running_attempt_is_taken_back_under_its_fence(void **state)
-{
-    struct stage *stage = *state;
-    struct gg_id id = submit_keyed(stage, "k");
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_assign assign = *assigned(stage, AGENT, 0); /* No record tells of it. */
-
-    crash(stage);
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
-    stage_agent(stage, SECOND, "other", "q", 1);
-    assert_null(assigned(stage, SECOND, 0)); /* The first may still run it. */
-    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
-
-    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
-    assert_int_equal(stage_count(stage, GG_CMD_STOP), 0);
-    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
-    const struct said *confirm = stage_heard(stage, AGENT, GG_CMD_CONFIRM, 0);
-    assert_int_equal(confirm->command.as.confirm.error, GG_OK);
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
-}
-
-static void running_attempt_is_taken_back_after_second_restart(void **state)
-{
-    struct stage *stage = *state;
-    struct gg_id id = submit_keyed(stage, "k");
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_assign assign = *assigned(stage, AGENT, 0);
-    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
-    crash(stage);
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
-
-    crash(stage);
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
-    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
-
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
-}
-
-static void newest_of_two_attempts_in_hand_is_the_one(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_id id = submit_keyed(stage, "k");
-    struct gg_assign older = *assigned(stage, AGENT, 0);
-    stage_close(stage, AGENT, false);
-    stage_wait(stage, 5000);
-    stage_agent(stage, SECOND, "other", "q", 1);
-    struct gg_assign newer = *assigned(stage, SECOND, 0);
-    struct gg_held stale = {.id = id, .fence = older.fence, .pool = 1, .started = true};
-    struct gg_held held = {.id = id, .fence = newer.fence, .pool = 1, .started = true};
-
-    crash(stage);
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &stale, 1);
-    stage_agent_again(stage, SECOND, "other", 1, "q", 1, &held, 1);
-
-    const struct said *stop = stage_heard(stage, AGENT, GG_CMD_STOP, 0);
-    assert_non_null(stop);
-    assert_int_equal(stop->command.as.stop.fence, older.fence);
-    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
-}
-
-static void held_job_goes_once_its_agents_are_back(void **state)
-{
-    struct stage *stage = *state;
-    (void)submit_keyed(stage, "k");
-    stage_agent(stage, AGENT, "w", "q", 1);
-    stage_agent(stage, SECOND, "other", "r", 1);
-
-    crash(stage);
-    stage_agent(stage, SECOND, "third", "q", 1);
-    assert_null(assigned(stage, SECOND, 0));
-    stage_agent_again(stage, AGENT, "w", 1, "q", 0, NULL, 0);
-
-    assert_non_null(assigned(stage, SECOND, 0)); /* "other" never served the queue. */
-}
-
-static void job_accepted_after_restart_is_not_held_up(void **state)
-{
-    struct stage *stage = *state;
-    (void)submit_keyed(stage, "old");
-    stage_agent(stage, AGENT, "w", "q", 1);
-
-    crash(stage);
-    stage_agent(stage, SECOND, "other", "q", 1);
-    struct gg_id fresh = submit_keyed(stage, "new");
-
-    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &fresh));
-}
-
-static void held_job_goes_once_a_lease_has_passed(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_id id = submit_keyed(stage, "k");
-
-    crash(stage);
-    stage_agent(stage, SECOND, "other", "q", 1);
-    int64_t lease_ms = (int64_t)stage->bounds.lease_ms;
-    for (int64_t ms = 1000; ms < lease_ms; ms += 1000) {
-        stage_heartbeat(stage, SECOND, NULL, 0);
-        assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
-        stage_wait(stage, 1000);
-        assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
-    }
-    stage_heartbeat(stage, SECOND, NULL, 0);
-    stage_wait(stage, 1000);
-
-    assert_non_null(assigned(stage, SECOND, 0));
-    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &id));
-}
-
-static void agent_that_said_goodbye_is_not_awaited(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    stage_close(stage, AGENT, true);
-    struct gg_id id = submit_keyed(stage, "k");
-
-    crash(stage);
-    stage_agent(stage, SECOND, "other", "q", 1);
-
-    assert_true(gg_id_equal(&assigned(stage, SECOND, 0)->id, &id));
-}
-
-/* It may run, started in time: that is judged once its agents had their say. */
-static void start_deadline_is_not_judged_while_agents_are_awaited(void **state)
-{
-    struct stage *stage = *state;
-    struct gg_submit submit = stage_submission(stage, "q");
-    submit.expires_ms = 2000;
-    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_assign assign = *assigned(stage, AGENT, 0);
-    crash(stage);
-    stage_wait(stage, 3000);
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_READY);
-    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
-
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_RUNNING);
-    crash(stage);
-    stage_wait(stage, 3000);
-    stage_agent_again(stage, AGENT, "w", 2, "q", 1, NULL, 0);
-    stage_wait(stage, 1);
-
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_EXPIRED);
-}
-
-/* ---- at most once ---- */
-
-static struct gg_id submit_once(struct stage *stage)
-{
-    struct gg_submit submit = stage_submission(stage, "q");
-    submit.attempts = 1;
-    return stage_submit(stage, CLIENT, 1, &submit);
-}
-
-static void once_is_on_disk_before_it_is_assigned(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    uint64_t before = stage_written(stage);
-
-    (void)submit_once(stage);
-
-    const struct said *said = stage_heard(stage, AGENT, GG_CMD_ASSIGN, 0);
-    assert_true(said->effect.after > before);
-    assert_true(said->effect.after <= stage_written(stage));
-}
-
-static void once_that_may_have_started_is_never_started_again(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_id id = submit_once(stage);
-
-    crash(stage);
-    stage_agent(stage, SECOND, "other", "q", 1);
-    stage_wait(stage, 20000);
-
-    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_FAILED);
-}
-
-static void once_that_never_reached_its_agent_is_started(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_id id = submit_once(stage);
-
-    crash(stage);
-    stage_agent(stage, AGENT, "w", "q", 1); /* The same incarnation, empty hands. */
-
-    assert_true(gg_id_equal(&assigned(stage, AGENT, 0)->id, &id));
-    assert_int_equal(assigned(stage, AGENT, 0)->attempt, 1);
-}
-
-static void once_that_runs_goes_on(void **state)
-{
-    struct stage *stage = *state;
-    stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_id id = submit_once(stage);
-    struct gg_assign assign = *assigned(stage, AGENT, 0);
-
-    crash(stage);
-    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1, .started = true};
-    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
-    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
-
-    assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
-}
-
 /* ---- numbers that only grow ---- */
 
 static void epoch_and_fences_grow(void **state)
@@ -705,10 +457,11 @@ static void damaged_and_newer_records_are_refused_by_name(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
     const struct CMUnitTest tests[] = {
         TEST(accepted_job_is_run_after_restart),
         TEST(what_was_not_on_disk_is_not_known),
+        TEST(end_only_hears_of_an_acceptance_below_what_the_broker_can),
         TEST(volatile_job_is_gone_and_its_attempt_stopped),
         TEST(durable_submit_that_meets_volatile_holder_makes_it_durable),
         TEST(result_and_key_are_kept_over_restarts),
@@ -721,18 +474,6 @@ int main(void)
         TEST(pause_holds_over_restart),
         TEST(start_is_not_seen_before_the_resumption_is_safe),
         TEST(cancel_of_running_job_holds_over_restart),
-        TEST(running_attempt_is_taken_back_under_its_fence),
-        TEST(running_attempt_is_taken_back_after_second_restart),
-        TEST(newest_of_two_attempts_in_hand_is_the_one),
-        TEST(held_job_goes_once_its_agents_are_back),
-        TEST(job_accepted_after_restart_is_not_held_up),
-        TEST(held_job_goes_once_a_lease_has_passed),
-        TEST(agent_that_said_goodbye_is_not_awaited),
-        TEST(start_deadline_is_not_judged_while_agents_are_awaited),
-        TEST(once_is_on_disk_before_it_is_assigned),
-        TEST(once_that_may_have_started_is_never_started_again),
-        TEST(once_that_never_reached_its_agent_is_started),
-        TEST(once_that_runs_goes_on),
         TEST(epoch_and_fences_grow),
         TEST(retention_goes_on_while_the_broker_is_away),
         TEST(wall_clock_set_back_makes_nothing_younger),

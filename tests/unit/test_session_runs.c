@@ -64,7 +64,7 @@ static void accepted_run_goes_again_as_wait_with_its_epoch(void **state)
 }
 
 /* Submit with end_only; the broker acknowledges the message if `taken`. */
-static uint64_t submit_end_only(struct seat *f, bool taken)
+static uint64_t submit_end_only_as(struct seat *f, bool taken, uint64_t durability)
 {
     struct gg_submit record;
     gg_record_default(GG_RECORD_SUBMIT, &record);
@@ -72,6 +72,7 @@ static uint64_t submit_end_only(struct seat *f, bool taken)
     record.queue = gg_slice_text("q");
     record.wait = true;
     record.end_only = true;
+    record.durability = durability;
     uint64_t number = seat_ask(f, GG_CMD_SUBMIT, &record, 0);
     assert_true(seat_take(f));
     const struct gg_heartbeat heartbeat = {0};
@@ -79,6 +80,11 @@ static uint64_t submit_end_only(struct seat *f, bool taken)
                        GG_CMD_HEARTBEAT, 0, &heartbeat);
     gg_session_link_down(f->session);
     return number;
+}
+
+static uint64_t submit_end_only(struct seat *f, bool taken)
+{
+    return submit_end_only_as(f, taken, 0);
 }
 
 static void end_only_the_broker_took_goes_again_to_the_same_one(void **state)
@@ -133,6 +139,23 @@ static void end_only_goes_again_to_a_broker_that_remembers(void **state)
     assert_int_equal(f->sent[0].code, GG_CMD_SUBMIT);
 }
 
+/* The broker remembers, but not this job: it may have started already. */
+static void end_only_of_a_volatile_job_is_not_submitted_to_the_next(void **state)
+{
+    struct seat *f = *state;
+    f->durability = GG_DURABILITY_FSYNC;
+    seat_connect_as(f, 5, 100);
+    (void)submit_end_only_as(f, true, GG_DURABILITY_NONE);
+
+    seat_connect_as(f, 6, 100);
+
+    assert_true(seat_take(f));
+    assert_int_equal(f->sent[0].code, GG_CMD_WAIT);
+    assert_int_equal(f->sent[0].id.bytes[0], 9);
+    assert_int_equal(f->sent[0].epoch, 5);
+    assert_int_equal(f->sent[0].durability, GG_DURABILITY_NONE);
+}
+
 static void wait_the_broker_took_carries_its_epoch_to_the_next(void **state)
 {
     struct seat *f = *state;
@@ -168,6 +191,7 @@ int main(void)
         TEST(end_only_the_broker_took_is_not_submitted_to_the_next),
         TEST(end_only_the_broker_did_not_take_goes_again),
         TEST(end_only_goes_again_to_a_broker_that_remembers),
+        TEST(end_only_of_a_volatile_job_is_not_submitted_to_the_next),
         TEST(wait_the_broker_took_carries_its_epoch_to_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ import {
   targetRecord,
 } from "./job.js";
 import type {
+  Acceptance,
   Moment,
   Payload,
   Reason,
@@ -42,7 +43,7 @@ import type { JobState, RecordOf } from "./tables.js";
 import { brokerOf, queueOf, statOf, workerOf } from "./views.js";
 import type { Broker, Queue, Stat, WorkerInfo } from "./views.js";
 
-const ACCEPTED_KEPT = 1024; /* Jobs whose epoch is remembered. */
+const ACCEPTED_KEPT = 1024; /* Jobs whose acceptance is remembered. */
 const MANY_MAX = 1000;
 const PAGE = 500;
 const EVENTS_KEPT = 10000; /* That wait for whoever iterates. */
@@ -61,7 +62,7 @@ export class Client {
   readonly #caller: Caller;
   readonly #timeoutMs: number;
   readonly #waitMs: number;
-  readonly #epochs = new Map<string, bigint>();
+  readonly #jobs = new Map<string, Acceptance>();
 
   /** Throws `usage` or `config` for an endpoint or key that cannot be. */
   constructor(options: ClientOptions = {}) {
@@ -480,7 +481,7 @@ export class Client {
     target: Target,
     options: { reason?: string; dryRun?: boolean } = {},
   ): RecordOf<"target"> {
-    const record = targetRecord(target, (id) => this.#epochs.get(id));
+    const record = targetRecord(target, (id) => this.#jobs.get(id));
     if (options.reason !== undefined) {
       record.reason = options.reason;
     }
@@ -492,10 +493,10 @@ export class Client {
 
   #accepted(record: RecordOf<"job">): Job {
     const job = new Job(record, this.#caller.epoch);
-    this.#epochs.set(job.id, job.epoch);
-    if (this.#epochs.size > ACCEPTED_KEPT) {
-      for (const oldest of this.#epochs.keys()) {
-        this.#epochs.delete(oldest);
+    this.#jobs.set(job.id, { epoch: job.epoch, durability: job.durability });
+    if (this.#jobs.size > ACCEPTED_KEPT) {
+      for (const oldest of this.#jobs.keys()) {
+        this.#jobs.delete(oldest);
         break;
       }
     }
@@ -554,7 +555,7 @@ export class Client {
     if (job.ended && job.result !== undefined) {
       return succeeded(job);
     }
-    const target = { id: idBytes(job.id), epoch: job.epoch };
+    const target = this.#target(job);
     const ended = await this.#wait(target, options, until);
     return succeeded(new Job(ended, this.#caller.epoch));
   }
@@ -569,7 +570,7 @@ export class Client {
     const { id } = record;
     const answer = await this.#caller.call("submit", record, { options, until, id });
     const job = this.#accepted(answer);
-    const target = { id: idBytes(job.id), epoch: job.epoch };
+    const target = this.#target(job);
     for (;;) {
       const pause = refusal.retryMs || PERHAPS_MS;
       if (performance.now() + pause >= until) {

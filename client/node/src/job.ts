@@ -389,25 +389,40 @@ export function submitRecord(
 /** Which job: its id, the job itself, or its queue and key. */
 export type Target =
   | string
-  | { readonly id: string; readonly epoch?: bigint }
+  | {
+      readonly id: string;
+      readonly epoch?: bigint;
+      readonly durability?: "none" | "fsync" | undefined;
+    }
   | {
       readonly realm?: string;
       readonly queue: string;
       readonly key: string | Uint8Array;
     };
 
-/** The fields of a target; `epochOf` knows the epochs of jobs submitted lately. */
+/** As which a job was accepted, for what is asked of it later. */
+export interface Acceptance {
+  epoch: bigint;
+  durability: "none" | "fsync" | undefined;
+}
+
+/** The fields of a target; `known` tells how jobs submitted lately were accepted. */
 export function targetRecord(
   target: Target,
-  epochOf: (id: string) => bigint | undefined,
+  known: (id: string) => Acceptance | undefined,
 ): RecordOf<"target"> {
   if (typeof target === "string" || "id" in target) {
     const id = typeof target === "string" ? target : target.id;
-    const known = typeof target === "string" ? undefined : target.epoch;
-    const epoch = known ?? epochOf(id);
+    const said = typeof target === "string" ? undefined : target;
+    const accepted = known(id);
+    const epoch = said?.epoch ?? accepted?.epoch;
+    const durability = said?.durability ?? accepted?.durability;
     const record: RecordOf<"target"> = { id: idBytes(id) };
     if (epoch !== undefined && epoch !== 0n) {
       record.epoch = epoch;
+    }
+    if (durability !== undefined) {
+      record.durability = DURABILITIES.indexOf(durability) + 1;
     }
     return record;
   }

@@ -22,12 +22,15 @@ import type { Command, Encoded } from "./wire.js";
 const REQUESTS_MAX = 65536;
 const RANDOM_BYTES = 2560; /* For 256 ids: asking for ten at a time is slow. */
 const EVICTED = 9;
+const DURABILITY_NONE = 1;
 const SUCCEEDED = 5;
 
 /** The job that came of a submission: ask for it with both. */
 export interface Accepted {
   id: Uint8Array;
   epoch: bigint;
+  /** 1 none, 2 fsync; undefined where it is not known. */
+  durability: number | undefined;
 }
 
 /** What comes of a request; after one that is `final` it is forgotten. */
@@ -282,13 +285,16 @@ export class Requests extends Session {
   }
 
   protected override onOpen(): void {
-    /* What is in line goes by itself. But what another broker took, which kept nothing,
-       would run a second time: it is waited for, and called lost. */
+    /* What is in line goes by itself. But what another broker took and kept in memory
+       only would run a second time: it is waited for, and called lost. */
     for (const request of this.#all.values()) {
       const { takenBy } = request;
-      if (takenBy !== undefined && takenBy !== this.epoch && !this.limits.durable) {
+      const asked = request.record["durability"];
+      const inMemory = !this.limits.durable || asked === DURABILITY_NONE;
+      if (takenBy !== undefined && takenBy !== this.epoch && inMemory) {
         const id = request.record["id"] as Uint8Array;
-        this.#becomeWait(request, { id, epoch: takenBy });
+        const durability = asked as number | undefined;
+        this.#becomeWait(request, { id, epoch: takenBy, durability });
         request.encoded = encodeCommand("wait", request.number, request.record);
       }
     }
@@ -412,7 +418,8 @@ export class Requests extends Session {
     if (command.name === "job" && request.name === "submit") {
       const job = command.record as RecordOf<"job">;
       if (job.id !== undefined && job.state !== EVICTED) {
-        request.accepted = { id: job.id, epoch: job.epoch ?? this.epoch };
+        const { id, epoch, durability } = job;
+        request.accepted = { id, epoch: epoch ?? this.epoch, durability };
       }
     } else if (command.name === "partial") {
       const piece = command.record as RecordOf<"partial">;
@@ -440,9 +447,9 @@ export class Requests extends Session {
     request.encoded = encodeCommand("wait", request.number, request.record);
   }
 
-  #becomeWait(request: Request, { id, epoch }: Accepted): void {
+  #becomeWait(request: Request, accepted: Accepted): void {
     request.name = "wait";
-    request.record = { id, epoch, want_result: true };
+    request.record = { ...accepted, want_result: true };
     request.untilEnd = false;
     request.takenBy = undefined;
     request.payloadBytes = 0;

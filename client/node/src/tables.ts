@@ -272,6 +272,7 @@ export const RECORDS = {
     reason: [12, "TEXT"],
     want_output: [13, "BOOL"],
     dry_run: [14, "BOOL"],
+    durability: [15, "U"],
   },
   backup: {
     path: [1, "TEXT"],

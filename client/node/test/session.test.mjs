@@ -147,29 +147,33 @@ test("after a reset the same submission goes again, under a new session", () => 
   assert.deepEqual(answers, []);
 });
 
-test("a run that was accepted goes again as a wait with its epoch", () => {
+test("a run that was accepted goes again as a wait, as it was accepted", () => {
   const { peer, ask, session } = client();
   peer.open();
   const answers = ask("submit", { id: ID, queue: "q", wait: true });
   const { request } = peer.take()[0].commands[0];
-  peer.answer(["job", request, { id: ID, state: 3, epoch: 7n }]);
+  peer.answer(["job", request, { id: ID, state: 3, epoch: 7n, durability: 1 }]);
   assert.equal(answers[0].final, false);
   session.linkDown();
   peer.open({ epoch: 8n });
   const [{ commands }] = peer.take();
   assert.equal(commands[0].name, "wait");
   assert.equal(commands[0].record.epoch, 7n);
+  assert.equal(commands[0].record.durability, 1);
   peer.answer(["error", request, { error: 22, text: "gone" }]);
   assert.deepEqual([answers[1].code, answers[1].final], ["lost_with_broker", true]);
 });
 
 test("a run for its end only goes again; to a broker that lost it as a wait", () => {
-  const asked = { id: ID, queue: "q", wait: true, end_only: true };
-  for (const [acked, epoch, durability, name] of [
-    [true, 7n, 1, "submit"], // The same broker.
-    [false, 8n, 1, "submit"], // Another; the old one had not seen it.
-    [true, 8n, 2, "submit"], // Another, which has what the old one took.
-    [true, 8n, 1, "wait"], // Another, and what the old one took is gone.
+  const end = { id: ID, queue: "q", wait: true, end_only: true };
+  const inMemory = { ...end, durability: 1 };
+  for (const [asked, acked, epoch, durability, name] of [
+    [end, true, 7n, 1, "submit"], // The same broker.
+    [end, false, 8n, 1, "submit"], // Another; the old one had not seen it.
+    [end, true, 8n, 2, "submit"], // Another, which has what the old one took.
+    [end, true, 8n, 1, "wait"], // Another, and what the old one took is gone.
+    [inMemory, true, 7n, 2, "submit"], // The same, which can remember, …
+    [inMemory, true, 8n, 2, "wait"], // … another: this job it cannot know.
   ]) {
     const { peer, ask, session } = client();
     peer.open();
@@ -182,6 +186,7 @@ test("a run for its end only goes again; to a broker that lost it as a wait", ()
     const [{ commands }] = peer.take();
     assert.equal(commands[0].name, name);
     assert.equal(commands[0].record.epoch, name === "wait" ? 7n : undefined);
+    assert.equal(commands[0].record.durability, asked.durability);
     peer.answer(["job", request, { id: ID, state: 5 }]);
     assert.equal(answers.at(-1).final, true);
   }
