@@ -185,6 +185,9 @@ ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
     if (err != GANGER_OK) {
         return err;
     }
+    if (from->unique && out->key.len > 0) {
+        return usage(handle, "unique makes the key itself: give it or a key");
+    }
     if (from->unique) {
         out->key = unique_key(handle, out->payload);
     }

@@ -208,6 +208,8 @@ static ganger_submission submission_of(const json_t *from, struct lent *lent)
     out.realm = text_of(from, "realm");
     out.payload = bytes_of(from, "payload");
     out.key = bytes_of(from, "key");
+    out.unique = flag_of(from, "unique");
+    out.end_only = flag_of(from, "end_only");
     out.priority = (unsigned)number_of(from, "priority", out.priority);
     out.delay_ms = number_of(from, "delay_ms", 0);
     out.run_at = (int64_t)number_of(from, "run_at", 0);

@@ -173,7 +173,7 @@ typedef struct ganger_submission {
     const char *realm; /* NULL: default */
     ganger_bytes payload;
     ganger_bytes key;  /* at most 255 bytes; empty: none */
-    bool unique;       /* key := XXH3-128 of the payload, as 32 hex digits */
+    bool unique;       /* key := XXH3-128 of the payload, 32 hex digits; not with key */
     unsigned priority; /* 0 first … 255; 128 */
     uint64_t delay_ms;
     int64_t run_at;          /* ms since 1970; 0: now */

@@ -455,6 +455,21 @@ export class Client {
   }
 
   /**
+   * Copy all that the broker keeps, as of one moment, into a new file on its host, by
+   * its absolute path. Resolves once the copy is on disk. Rejects with `not_durable`
+   * (there is no store), `bad_field` (a path that cannot be), `busy` (another backup is
+   * being made), `store` and `store_full` (its disk).
+   */
+  async backup(
+    path: string,
+    options: CallOptions & { reason?: string } = {},
+  ): Promise<void> {
+    const { reason } = options;
+    const record = reason === undefined ? { path } : { path, reason };
+    await this.#ask("backup", record, options);
+  }
+
+  /**
    * Say goodbye and let everything go. Calls in flight reject with `no_broker`; their
    * jobs go on. A second call does nothing.
    */

@@ -3,6 +3,7 @@ import { GangerError, errorCode } from "./errors.js";
 import type { ErrorCode } from "./errors.js";
 import { MOMENTS, REASONS, STATES } from "./tables.js";
 import type { JobState, MomentKind, ReasonCode, RecordOf } from "./tables.js";
+import { uniqueKey } from "./unique.js";
 
 /* ---- ids: 26 letters of Crockford's base 32, as the command line prints them ---- */
 
@@ -293,6 +294,8 @@ export interface SubmitOptions {
   realm?: string;
   /** Idempotency key, unique in realm and queue; at most 255 bytes. */
   key?: string | Uint8Array;
+  /** Make the key from the payload: one job for equal payloads. */
+  unique?: boolean;
   /** 0 goes first, 255 last; 128 without it. */
   priority?: number;
   /** Not before this many ms have passed. */
@@ -331,6 +334,21 @@ export function keyBytes(key: string | Uint8Array | undefined): Uint8Array | und
   return typeof key === "string" ? Buffer.from(key) : key;
 }
 
+/* The key of a submission, as it was given or made of the payload. */
+function keyOf(
+  options: SubmitOptions,
+  payload: Uint8Array | undefined,
+): Uint8Array | undefined {
+  if (options.unique !== true) {
+    return keyBytes(options.key);
+  }
+  if (options.key !== undefined) {
+    const text = "unique makes the key itself: give it or a key";
+    throw new GangerError("usage", { text, object: "unique" });
+  }
+  return Buffer.from(uniqueKey(payload ?? new Uint8Array()));
+}
+
 function count(value: number | undefined, name: string): number | undefined {
   if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
     const text = `${name} is ${value}; it should be a whole number, not below 0`;
@@ -362,12 +380,13 @@ export function submitRecord(
     throw new GangerError("usage", { text: "a submission needs a queue" });
   }
   const { runAt, uniqueUntil, durability } = options;
+  const bytes = payloadBytes(payload);
   const record = {
     id,
     queue,
-    payload: payloadBytes(payload),
+    payload: bytes,
     realm: options.realm,
-    key: keyBytes(options.key),
+    key: keyOf(options, bytes),
     priority: count(options.priority, "priority"),
     delay_ms: count(options.delayMs, "delayMs"),
     run_at: count(runAt instanceof Date ? runAt.getTime() : runAt, "runAt"),

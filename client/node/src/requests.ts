@@ -67,6 +67,7 @@ export interface AnswerRecords {
   pause: RecordOf<"done">;
   resume: RecordOf<"done">;
   purge: RecordOf<"done">;
+  backup: RecordOf<"done">;
   list_workers: RecordOf<"workers">;
   get_stats: RecordOf<"stats">;
   get_broker: RecordOf<"broker">;
@@ -106,6 +107,7 @@ const ANSWERS: Partial<Record<CommandName, CommandName>> = {
   pause: "done",
   resume: "done",
   purge: "done",
+  backup: "done",
   list_workers: "workers",
   get_stats: "stats",
   get_broker: "broker",

@@ -397,6 +397,11 @@ export class TestClient implements ClientLike {
     return { count: queues.length, unsettled: 0 };
   }
 
+  backup(): Promise<void> {
+    const text = "there is nothing on a disk to copy";
+    return Promise.reject(new GangerError("not_durable", { text }));
+  }
+
   purge(pattern: string): Promise<Touched> {
     let count = 0;
     for (const [id, entry] of this.#jobs) {

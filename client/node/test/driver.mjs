@@ -56,6 +56,8 @@ function submission(told) {
     id: told.id && idText(told.id),
     realm: told.realm,
     key: bytes(told.key),
+    unique: told.unique,
+    endOnly: told.end_only,
     priority: told.priority,
     delayMs: told.delay_ms,
     runAt: told.run_at,

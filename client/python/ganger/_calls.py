@@ -7,6 +7,7 @@ from . import errors, ids
 from ._codec import CODE, NO_ID, NUMBER, Invalid, Record, check_record, named
 from ._tables import MOMENTS, RECORDS, STATES, VERDICTS
 from .types import Job, Moment, Payload, Submission, Target, Which
+from .unique import unique_key
 
 T = TypeVar("T")
 SUBMIT, WAIT = CODE["submit"], CODE["wait"]
@@ -84,7 +85,11 @@ def submission(sub: Submission, job_id: bytes, wait: bool) -> Record:
     payload = as_bytes(sub.payload, "payload")
     if payload:
         record[3] = payload
-    if sub.key:
+    if sub.unique:
+        if sub.key:
+            raise errors.BadCall("usage", "unique makes the key itself: give it or a key")
+        record[5] = unique_key(payload).encode()
+    elif sub.key:
         record[5] = as_bytes(sub.key, "key")
     for name, number, default in _COPIED:
         value = getattr(sub, name)
@@ -102,6 +107,8 @@ def submission(sub: Submission, job_id: bytes, wait: bool) -> Record:
         record[_SUBMIT["tags"]] = list(sub.tags)
     if wait:
         record[_SUBMIT["wait"]] = True
+        if sub.end_only:
+            record[_SUBMIT["end_only"]] = True
     return _checked("submit", record)
 
 
@@ -196,13 +203,16 @@ def read_moments(record: Record) -> list[Moment]:
     return [Moment(one) for one in record.get(1, ())]
 
 
+def state_bits(states: Sequence[str]) -> int:
+    return sum(1 << _word(STATE_NUMBERS, state, "a state") for state in set(states))
+
+
 def list_jobs(after: int, *, queue: str = "", realm: str = "", states: Sequence[str] = (),
               tag: str = "", key: Payload = b"", older_ms: int = 0, younger_ms: int = 0,
               error_has: str = "", limit: int = 1000) -> Call[tuple[list[Job], int]]:
     """A page: its jobs, and the cursor of the next one or 0."""
-    bits = sum(1 << _word(STATE_NUMBERS, state, "a state") for state in set(states))
     fields: dict[str, Any] = {
-        "queue": queue, "realm": realm, "states": bits, "tag": tag,
+        "queue": queue, "realm": realm, "states": state_bits(states), "tag": tag,
         "key": as_bytes(key, "key"), "older_ms": older_ms, "younger_ms": younger_ms,
         "error_has": error_has, "after": after,
     }
@@ -213,16 +223,18 @@ def list_jobs(after: int, *, queue: str = "", realm: str = "", states: Sequence[
 
 
 def scope(command: str, *, queue: str = "", realm: str = "", reason: str = "",
-          cancel_running: bool = False, dry_run: bool = False) -> Call[dict[str, Any]]:
+          cancel_running: bool = False, dry_run: bool = False,
+          states: Sequence[str] = ()) -> Call[dict[str, Any]]:
     """pause, resume, purge: {"count": …, "unsettled": …}."""
     fields: dict[str, Any] = {"queue": queue, "realm": realm, "reason": reason,
-                              "cancel_running": cancel_running, "dry_run": dry_run}
+                              "cancel_running": cancel_running, "dry_run": dry_run,
+                              "states": state_bits(states)}
     record = {NUMBER["scope"][name]: value for name, value in fields.items() if value}
     return Call(CODE[command], _checked("scope", record),
                 lambda answer: {"count": 0, "unsettled": 0, **named("done", answer)})
 
 
-def page(command: str, answer_name: str, entry: str, after: str, queue: str,
+def page(command: str, entry: str, after: str, queue: str,
          realm: str) -> Call[tuple[list[dict[str, Any]], str]]:
     """A page of queues or workers as dicts by the names of the protocol's fields."""
     fields = {"queue": queue, "realm": realm, "after": after}
@@ -232,6 +244,11 @@ def page(command: str, answer_name: str, entry: str, after: str, queue: str,
         lambda answer: ([named(entry, one) for one in answer.get(1, ())],
                         answer.get(2, "")),
     )
+
+
+def backup(path: str, reason: str) -> Call[None]:
+    record: Record = {1: path, 2: reason} if reason else {1: path}
+    return Call(CODE["backup"], _checked("backup", record), lambda answer: None)
 
 
 def stats() -> Call[list[dict[str, Any]]]:

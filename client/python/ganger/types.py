@@ -376,6 +376,8 @@ class Submission:
 
     payload          bytes, or a text (sent as UTF-8)
     key              idempotency key, at most 255 bytes: one job per realm, queue and key
+    unique           make the key from the payload: one job for equal payloads (a MiB
+                     takes some 20 ms; only submit() and run() of asyncio do it elsewhere)
     priority         0 goes first … 255
     delay_ms, run_at not before that time
     expires_ms       start deadline from acceptance
@@ -386,6 +388,8 @@ class Submission:
     keep_ms, keep_failed_ms  retention of a success, of a failure; None: the default
     unique_until     the key is held until "evicted", "started" or "finished"
     durability       "none" or "fsync"; "": the queue's default
+    end_only         of a run: the broker answers once, at the end, and of a success says
+                     id, names, state, attempt and result alone; faster for short jobs
     tags             at most 16 names to find it by
     id               26 characters or 16 bytes; None: the client makes one
     """
@@ -408,6 +412,8 @@ class Submission:
     keep_failed_ms: Optional[int] = None
     unique_until: str = "evicted"
     durability: str = ""
+    end_only: bool = False
+    unique: bool = False
     tags: Sequence[str] = field(default=())
     id: Union[str, bytes, None] = None
 
