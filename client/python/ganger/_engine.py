@@ -31,8 +31,10 @@ class Engine:
     and, while blocked(), for link.writable(), at most until wake_ms()."""
 
     def __init__(self, endpoint: str, keys: Optional[Keys], name: str,
-                 on_answer: Callable[[Answer], None], on_state: Callable[[], None]) -> None:
-        self.endpoint = endpoint
+                 on_answer: Callable[[Answer], None], on_state: Callable[[], None],
+                 answers_a_turn: int = 1 << 30) -> None:
+        self.endpoint, self.answers_a_turn = endpoint, answers_a_turn
+        self.answers_left = 0
         self.on_answer, self.on_state = on_answer, on_state
         self.session = Session(
             name=name, host=socket.gethostname()[:255], pid=os.getpid(),
@@ -62,6 +64,7 @@ class Engine:
         """True: there is more to do at once."""
         end = time.monotonic() + budget_ms / 1000
         now = now_ms()
+        self.answers_left = self.answers_a_turn
         self._take_news(now)
         unsent = self._flush(now, end)
         read_all = self._receive(now, end)
@@ -73,7 +76,8 @@ class Engine:
 
     def _receive(self, now: int, end: float) -> bool:
         for _ in range(MESSAGES_A_TURN):
-            if self.session.has_answers() and time.monotonic() >= end:
+            late = self.answers_left <= 0 or time.monotonic() >= end
+            if late and self.session.has_answers():
                 return False
             frames = self.link.receive()
             if frames is None:
@@ -86,15 +90,16 @@ class Engine:
         return False
 
     def _deliver(self, now: int, end: float) -> bool:
-        """Hand out answers; True: time is over and there are more."""
-        count = 0
+        """Hand out answers; True: the turn is over and there are more."""
+        if self.answers_left <= 0:
+            return self.session.has_answers()
         for answer in self.session.answers(now):
             if isinstance(answer, News):
                 self._on_news(answer)
             else:
                 self.on_answer(answer)
-            count += 1
-            if count & 15 == 0 and time.monotonic() >= end:
+            left = self.answers_left = self.answers_left - 1
+            if left <= 0 or (left & 15 == 0 and time.monotonic() >= end):
                 return self.session.has_answers()
         return False
 

@@ -14,7 +14,7 @@ each session begins by putting all that is unanswered back in line, in the order
 it was asked. A submission whose acceptance was seen goes again as a wait for that job,
 with the epoch of the broker that accepted it and its durability: a broker that was
 restarted then says that a volatile job is lost, where a second submission would run it
-again.
+again. So does a submission with end_only that an earlier broker took into its memory.
 """
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from typing import Any, Deque, Iterator, Optional
 from . import errors, ids
 from ._calls import SUBMIT, WAIT, Call
 from ._codec import (
-    BATCH, CODE, HEADER, HELLO, NUMBER, RESET, VERSION, WELCOME, Command, Fault, Record,
-    _command, _unpack, pack_command, read, read_header, write, Invalid,
-    MUST_UNDERSTAND_FLAGS,
+    BATCH, CODE, HEADER, HELLO, NUMBER, RESET, VERSION, WELCOME, Command, Fault, Header,
+    Invalid, MUST_UNDERSTAND_FLAGS, Record, _command, _unpack, pack_command, read,
+    read_header, write,
 )
 from .types import EVICTED, TERMINAL, Job
 
@@ -40,10 +40,11 @@ RESET_MS_MIN, RESET_MS_MAX = 50, 2000  # After hellos that are answered with a r
 BATCH_COMMANDS, BATCH_BYTES = 256, 131072
 IN_FLIGHT_MAX = 65536
 ACCEPTED_KEPT = 1024  # Jobs whose epoch and durability are remembered.
-DURABILITY = NUMBER["target"].get("durability", 0)  # 0: not in these tables.
 INLINE_BYTES_MAX = 16384
 
 HEARTBEAT, BYE, ERROR, JOB = CODE["heartbeat"], CODE["bye"], CODE["error"], CODE["job"]
+DURABILITY, NOT_DURABLE = NUMBER["target"]["durability"], 1
+_SUBMIT = NUMBER["submit"]
 PROGRESS, PARTIAL, EVENT = CODE["progress"], CODE["partial"], CODE["event"]
 SUBSCRIBE, SUBMIT_MANY = CODE["subscribe"], CODE["submit_many"]
 GAP = 12  # A moment: entries are missing here.
@@ -59,6 +60,7 @@ _FIT = {  # Besides jobs and errors: what answers what, and does it end it?
         ("list_jobs", "jobs", True), ("history", "moments", True),
         ("why", "reasons", True), ("list_queues", "queues", True),
         ("pause", "done", True), ("resume", "done", True), ("purge", "done", True),
+        ("backup", "done", True),
         ("list_workers", "workers", True), ("get_stats", "stats", True),
         ("get_broker", "broker", True), ("subscribe", "event", False),
     )
@@ -70,21 +72,26 @@ class Request:
     """What has been asked and not been answered."""
 
     __slots__ = ("number", "call", "code", "record", "until_end", "deadline_ms", "sent",
-                 "packed", "second", "accepted", "epoch", "durability", "learning", "owner",
-                 "gone")
+                 "sequence", "packed", "second", "accepted", "epoch", "durability",
+                 "learning", "owner", "gone")
 
     def __init__(self, number: int, call: Call[Any], deadline_ms: Optional[int],
                  owner: Any) -> None:
         self.number, self.call, self.owner = number, call, owner
         self.code, self.record = call.code, call.record
-        self.until_end = self.code == WAIT or (self.code == SUBMIT and 20 in call.record)
+        self.until_end = self.code == WAIT or self.waits()
         self.deadline_ms = deadline_ms
         self.sent = self.gone = False
+        self.sequence = 0  # Of the message that carried it.
         self.packed: Optional[bytes] = None
         self.second: Optional[bytes] = None
         self.accepted: Optional[bytes] = None  # The id of the job that came of it.
-        self.epoch = self.durability = 0  # Of the broker, and as accepted.
+        self.epoch = self.durability = 0  # Of the broker that has it, and as accepted.
         self.learning: Optional[errors.GangerError] = None
+
+    def waits(self) -> bool:
+        """A submission that waits for the job's end."""
+        return self.code == SUBMIT and _SUBMIT["wait"] in self.record
 
     def pack(self) -> None:
         """Bytes for the wire; a large payload goes into a frame of its own."""
@@ -145,6 +152,7 @@ class Session:
         self.accepted: dict[bytes, tuple[int, int]] = {}  # By id: epoch, durability.
         self.next_number = 1
         self.number = self.sent_sequence = self.seen_sequence = self.dealt_sequence = 0
+        self.peer_acked = 0  # Of ours, what the broker has dealt with.
         self.epoch = 0
         self.clock_ahead_ms = 0
         self.heartbeat_ms, self.dead_after_ms = 10000, 30000
@@ -176,9 +184,16 @@ class Session:
         for request in again:
             if request.sent and request.code == SUBSCRIBE:  # What came meanwhile is gone.
                 self.out.append(Answer(request, EVENT, {1: [{2: GAP}]}, None, False))
+            taken = request.sent and request.sequence <= self.peer_acked
             request.sent = False
             if request.accepted is not None and request.code == SUBMIT:
                 self._become_wait(request)
+            elif taken and request.waits():
+                request.epoch = request.epoch or self.epoch
+            elif taken and request.code == WAIT and 5 not in request.record:
+                # It did not answer "not found": that broker knew the job.
+                request.record[5] = self.epoch
+                request.packed = None
         self.queued = deque(again)
 
     def _become_wait(self, request: Request) -> None:
@@ -187,7 +202,7 @@ class Session:
         request.record = {1: request.accepted, 6: True}
         if request.epoch:
             request.record[5] = request.epoch
-        if request.durability and DURABILITY:
+        if request.durability:
             request.record[DURABILITY] = request.durability
         request.packed = None
 
@@ -204,7 +219,7 @@ class Session:
             known = self.accepted.get(request.record[1])
             if known is not None:
                 request.record[5] = known[0]
-                if known[1] and DURABILITY:
+                if known[1]:
                     request.record[DURABILITY] = known[1]
         self.requests[request.number] = request
         self.queued.append(request)
@@ -255,13 +270,14 @@ class Session:
         if header.session != self.number or self.number == 0:
             return True  # Late, from a session that is over.
         if header.kind in (WELCOME, RESET):
-            self._on_greeting(header.kind, header.acked, frame, now_ms, wall_ms)
+            self._on_greeting(header, frame, now_ms, wall_ms)
             return True
         if header.kind != BATCH:
             return False
         if self.state != OPEN or header.sequence <= self.seen_sequence:
             return True
         self.quiet_since_ms = now_ms
+        self.peer_acked = max(self.peer_acked, header.acked)
         if header.sequence != self.seen_sequence + 1:
             self._greet_again(now_ms)  # Something was lost: begin anew.
             return True
@@ -289,21 +305,20 @@ class Session:
                 self.ack_at_ms = now_ms + ACK_MS
         return True
 
-    def _on_greeting(self, kind: int, acked: int, frame: bytes, now_ms: int,
+    def _on_greeting(self, header: Header, frame: bytes, now_ms: int,
                      wall_ms: int) -> None:
         commands = list(read(frame))
         if len(commands) != 1 or not isinstance(commands[0], Command):
             return
         code, _, record = commands[0]
+        kind = header.kind
         if kind == WELCOME and code == CODE["welcome"] and self.state == GREETED:
-            self._on_welcome(record, frame, now_ms, wall_ms)
+            self._on_welcome(record, header, now_ms, wall_ms)
         elif kind == RESET and code == CODE["reset"] and self.state in (GREETED, OPEN):
             self._on_reset(record, now_ms)
 
-    def _on_welcome(self, welcome: Record, frame: bytes, now_ms: int,
+    def _on_welcome(self, welcome: Record, header: Header, now_ms: int,
                     wall_ms: int) -> None:
-        header = read_header(frame)
-        assert header is not None
         self.frame_bytes_max = welcome[7]
         self.payload_bytes_max = welcome.get(8) or welcome[7]
         self.requests_max = welcome[11]
@@ -311,10 +326,23 @@ class Session:
         if welcome.get(12):
             self.clock_ahead_ms = welcome[12] - wall_ms
         self.epoch = welcome[2]
+        self.peer_acked = header.acked
+        self._lose_taken(welcome.get(13, 0) == NOT_DURABLE)
         self.seen_sequence = self.dealt_sequence = header.sequence
         self.quiet_since_ms = now_ms
         self.state, self.met = OPEN, True
         self.out.append(News(True))
+
+    def _lose_taken(self, forgetful: bool) -> None:
+        """What an earlier broker took into its memory only, and said nothing of, may have
+        run there. It is not submitted again but asked for, and the answer is that it was
+        lost."""
+        for request in self.queued:
+            taken = request.code == SUBMIT and request.epoch not in (0, self.epoch)
+            asked = request.record.get(_SUBMIT["durability"], 0)
+            if taken and (forgetful or asked == NOT_DURABLE):
+                request.accepted, request.durability = request.record[1], asked
+                self._become_wait(request)
 
     def _on_reset(self, reset: Record, now_ms: int) -> None:
         why = errors.make(reset.get(1, 0), reset.get(2, ""))
@@ -387,11 +415,11 @@ class Session:
     def _on_error(self, request: Request, record: Record) -> None:
         error = errors.make(record.get(1, 0), record.get(2, ""),
                             retry_ms=record.get(3, 0))
-        waits = request.code == SUBMIT and 20 in request.record
-        if waits and error.code in ("too_many", "no_memory"):
+        if request.waits() and error.code in ("too_many", "no_memory"):
             # It may have been accepted and only the waiting refused: look.
             request.learning = error
-            request.record = {n: v for n, v in request.record.items() if n != 20}
+            both = (_SUBMIT["wait"], _SUBMIT["end_only"])
+            request.record = {n: v for n, v in request.record.items() if n not in both}
             request.packed, request.sent = None, False
             self.in_flight -= 1
             self.queued.append(request)
@@ -510,13 +538,15 @@ class Session:
     def _frame(self, kind: int, commands: list[bytes], now_ms: int) -> bytes:
         self.sent_sequence += 1
         self.sent_ms = now_ms
-        if self.dealt_sequence == self.seen_sequence:
-            self.ack_at_ms = None
+        if self.ack_at_ms is not None:  # What is not dealt with is acknowledged later.
+            dealt = self.dealt_sequence == self.seen_sequence
+            self.ack_at_ms = None if dealt else now_ms + ACK_MS
         return write(kind, self.number, self.sent_sequence, self.dealt_sequence, commands)
 
     def _hello(self, now_ms: int, wall_ms: int) -> list[bytes]:
         self.number = self.rng.randrange(1, 1 << 64)
         self.sent_sequence = self.seen_sequence = self.dealt_sequence = 0
+        self.peer_acked = 0
         hello: Record = {1: VERSION, 2: VERSION, **self.about, 13: wall_ms}
         if self.epoch:
             hello[11] = self.epoch
@@ -548,6 +578,7 @@ class Session:
                 break
             self.queued.popleft()
             request.sent = True
+            request.sequence = self.sent_sequence + 1
             self.in_flight += 1
             commands.append(request.packed)
             if request.second is not None or request.code == SUBMIT_MANY:

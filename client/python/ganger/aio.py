@@ -4,15 +4,18 @@ round of its own never takes much longer than TURN_MS of the loop."""
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import time
 from collections import deque
-from typing import (Any, AsyncIterator, Deque, Generic, Iterable, Iterator, List, Optional,
-                    Sequence, Tuple, TypeVar, Union)
+from typing import (Any, AsyncIterator, Deque, Dict, Generic, Iterable, Iterator, List,
+                    Optional, Sequence, Tuple, TypeVar, Union)
 
 from . import _calls, errors
 from ._calls import Call
 from ._engine import EARLY, Engine, now_ms
-from ._front import TIMEOUT_S, Work, stream_item, submit_call, submit_calls
+from ._front import (TIMEOUT_S, Work, stream_item, submission_of, submit_call,
+                     submit_calls)
 from ._keys import endpoint as read_endpoint
 from ._keys import keys as read_keys
 from ._session import Answer, Request
@@ -20,7 +23,9 @@ from .types import Ended, Job, Moment, Partial, Payload, Progress, Submission, W
 
 T = TypeVar("T")
 TURN_MS = 2.0
+ANSWERS_A_TURN = 64  # What their takers do next is done in one round of the loop, too.
 FEED_MS = 1.0  # Longest reading of a list in one round of the loop.
+HASHED_MAX = 65536  # Bytes of a payload whose key is made on the loop.
 
 
 class _Waiter:
@@ -95,10 +100,13 @@ class Client:
         if self._closed:
             raise errors.BadCall("usage", "the client is closed")
         if self._engine is None:
+            _close_left(over_only=True)
             self._loop = asyncio.get_running_loop()
             self._engine = Engine(
-                self._endpoint, self._keys, self._name, self._deliver, self._on_state
+                self._endpoint, self._keys, self._name, self._deliver, self._on_state,
+                ANSWERS_A_TURN,
             )
+            _open_engines[self._engine] = (os.getpid(), self._loop)
             self._soon()
         elif self._loop is not asyncio.get_running_loop():
             raise errors.BadCall("usage", "this client belongs to another event loop")
@@ -198,6 +206,14 @@ class Client:
             raise answer.error
         return call.read(answer.record)
 
+    async def _submission(self, work: Work, payload: Payload, options: dict[str, Any],
+                          until_end: bool) -> Call[Job]:
+        engine = self._open()
+        sub = submission_of(work, payload, options)
+        if sub.unique and len(sub.payload) > HASHED_MAX:  # It takes a while: elsewhere.
+            return await asyncio.to_thread(submit_call, engine, sub, b"", {}, until_end)
+        return submit_call(engine, sub, b"", {}, until_end)
+
     def _each(self, calls: Iterable[Call[Job]], timeout: Optional[float]) -> _Each:
         self._open()
         return _Each(self, iter(calls), now_ms() + int(self._limit(timeout) * 1000))
@@ -238,6 +254,7 @@ class Client:
             error = errors.make("usage", "the client is closed")
             self._deliver(Answer(request, 0, {}, error, True))
         engine.session.requests.clear()
+        del _open_engines[engine]
         await self._loop.run_in_executor(None, engine.close)
 
     async def __aenter__(self) -> Client:
@@ -252,7 +269,7 @@ class Client:
     async def submit(self, work: Work, payload: Payload = b"", *,
                      timeout: Optional[float] = None, **options: Any) -> Job:
         """Submit a job, or find the one under the same key; see ganger.Client.submit."""
-        call = submit_call(self._open(), work, payload, options, False)
+        call = await self._submission(work, payload, options, False)
         return await self._call(call, timeout)
 
     async def submit_many(self, works: Iterable[Submission],
@@ -270,7 +287,7 @@ class Client:
     async def run(self, work: Work, payload: Payload = b"", *,
                   timeout: Optional[float] = None, **options: Any) -> Job:
         """Submit a job and wait for its end. JobEnded, TimedOut: see ganger.Client.run."""
-        call = submit_call(self._open(), work, payload, options, True)
+        call = await self._submission(work, payload, options, True)
         return (await self._call(call, timeout)).check()
 
     def run_many(self, works: Iterable[Work], timeout: Optional[float] = None) -> _Each:
@@ -367,6 +384,35 @@ class Client:
         call = _calls.scope("resume", queue=queue, reason=reason, realm=realm)
         return await self._call(call, timeout)
 
+    async def purge(self, queue: str, *, states: Sequence[str] = (), reason: str = "",
+                    dry_run: bool = False, realm: str = "",
+                    timeout: Optional[float] = None) -> dict[str, Any]:
+        """Throw jobs away; see ganger.Client.purge."""
+        call = _calls.scope("purge", queue=queue, reason=reason, realm=realm,
+                            dry_run=dry_run, states=states)
+        return await self._call(call, timeout)
+
+    def queues(self, pattern: str = "", *, realm: str = "",
+               timeout: Optional[float] = None) -> AsyncIterator[dict[str, Any]]:
+        """Queues, as dicts by the fields of `queue` in PROTOCOL.md."""
+        return self._pages("list_queues", "queue", pattern, realm, timeout)
+
+    def workers(self, pattern: str = "", *, realm: str = "",
+                timeout: Optional[float] = None) -> AsyncIterator[dict[str, Any]]:
+        """Agents, as dicts by the fields of `worker` in PROTOCOL.md."""
+        return self._pages("list_workers", "worker", pattern, realm, timeout)
+
+    async def _pages(self, command: str, entry: str, pattern: str, realm: str,
+                     timeout: Optional[float]) -> AsyncIterator[dict[str, Any]]:
+        after = ""
+        while True:
+            call = _calls.page(command, entry, after, pattern, realm)
+            entries, after = await self._call(call, timeout)
+            for one in entries:
+                yield one
+            if not after:
+                return
+
     async def stats(self, timeout: Optional[float] = None) -> List[dict[str, Any]]:
         """The broker's counters and gauges."""
         return await self._call(_calls.stats(), timeout)
@@ -374,6 +420,11 @@ class Client:
     async def broker(self, timeout: Optional[float] = None) -> dict[str, Any]:
         """The broker and its limits."""
         return await self._call(_calls.broker(), timeout)
+
+    async def backup(self, path: str, reason: str = "",
+                     timeout: Optional[float] = None) -> None:
+        """Copy all that the broker keeps; see ganger.Client.backup."""
+        await self._call(_calls.backup(path, reason), timeout)
 
 
 class _Stream(Generic[T]):
@@ -425,7 +476,8 @@ class _Each(_Stream[Ended]):
                 place = len(self._requests)
                 self._requests.append(engine.ask(call, timeout_s, (self._line, place)))
                 self._left += 1
-                if place & 15 == 15 and time.monotonic() >= end_s:
+                large = call.payload_bytes > HASHED_MAX
+                if (large or place & 15 == 15) and time.monotonic() >= end_s:
                     break
             else:
                 self._more = False
@@ -487,3 +539,17 @@ class _Events(_Stream[Moment]):
                 raise answer.error
             self._ready.extend(_calls.read_moments(answer.record))
         return self._ready.popleft()
+
+
+# What nobody has closed, by process and loop: such a client ends with the program, or
+# when another one is made after the end of its loop.
+_open_engines: Dict[Engine, Tuple[int, asyncio.AbstractEventLoop]] = {}
+
+
+@atexit.register
+def _close_left(over_only: bool = False) -> None:
+    for engine, (pid, loop) in list(_open_engines.items()):
+        if loop.is_closed() or not over_only:
+            del _open_engines[engine]
+            if pid == os.getpid():  # A forked child must leave libzmq's threads alone.
+                engine.close()

@@ -368,6 +368,15 @@ class Client:
         return self._call(_calls.scope("resume", queue=queue, reason=reason, realm=realm),
                           timeout)
 
+    def purge(self, queue: str, *, states: Sequence[str] = (), reason: str = "",
+              dry_run: bool = False, realm: str = "",
+              timeout: Optional[float] = None) -> dict[str, Any]:
+        """Throw jobs away, those that wait or those in `states`; with dry_run only count
+        them. Gives `count`. Refused: bad_field for a state that cannot be purged."""
+        call = _calls.scope("purge", queue=queue, reason=reason, realm=realm,
+                            dry_run=dry_run, states=states)
+        return self._call(call, timeout)
+
     def queues(self, pattern: str = "", *, realm: str = "",
                timeout: Optional[float] = None) -> Iterator[dict[str, Any]]:
         """Queues, as dicts by the fields of `queue` in PROTOCOL.md."""
@@ -382,7 +391,7 @@ class Client:
                timeout: Optional[float]) -> Iterator[dict[str, Any]]:
         after = ""
         while True:
-            call = _calls.page(command, entry, entry, after, pattern, realm)
+            call = _calls.page(command, entry, after, pattern, realm)
             entries, after = self._call(call, timeout)
             yield from entries
             if not after:
@@ -395,6 +404,13 @@ class Client:
     def broker(self, timeout: Optional[float] = None) -> dict[str, Any]:
         """The broker and its limits."""
         return self._call(_calls.broker(), timeout)
+
+    def backup(self, path: str, reason: str = "", timeout: Optional[float] = None) -> None:
+        """Copy all that the broker keeps, as of one moment, into a new file on its host,
+        by its absolute path; returns once the copy is on disk. Refused: not_durable
+        (there is no store), bad_field (a path that cannot be), busy (another backup is
+        being made), store and store_full (its disk)."""
+        self._call(_calls.backup(path, reason), timeout)
 
 
 class _Stream(Generic[T]):

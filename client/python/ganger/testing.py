@@ -11,15 +11,16 @@ delayed, expires or is evicted, and no back-off is waited for.
 from __future__ import annotations
 
 import time
-from typing import Any, Iterable, Iterator, List, Optional
+from typing import Any, AsyncIterator, Iterable, Iterator, List, Optional, Union
 
 from . import _calls, errors, ids
 from ._front import Work, submission_of
 from ._tables import OUTCOMES
-from .types import Ended, Job, Payload, Submission, Target, Which
+from .types import Ended, Job, Partial, Payload, Progress, Submission, Target, Which
 from .worker.handlers import Registry, Task
 from .worker.outcome import FAILED, REJECTED, SNOOZED, SUCCEEDED, Outcome
 
+Watched = Union[Progress, Partial, Job]
 ATTEMPTS = 5
 SNOOZES_MAX = 100
 READY, RUNNING, DONE, BAD, CANCELLED = 3, 4, 5, 6, 7
@@ -31,7 +32,7 @@ class Submitted:
     def __init__(self, submission: Submission, record: dict[int, Any]) -> None:
         self.submission = submission
         self.record = record
-        self.checkpoint = b""
+        self.checkpoint = self.partial = b""
 
     @property
     def queue(self) -> str:
@@ -138,6 +139,8 @@ class Client:
                 one.checkpoint = value
             elif what == "progress":
                 one.record.update({10: value[0], 11: value[1]})
+            elif what == "partial":
+                one.partial += value
 
         job = one.job
         return Task(id=job.id, queue=one.queue, payload=one.payload, realm=job.realm,
@@ -242,6 +245,16 @@ class Client:
             except errors.GangerError as error:
                 yield Ended(index, error.job, error)
 
+    def watch(self, which: Which, *, partial: bool = True, offset: int = 0,
+              timeout: Optional[float] = None) -> Iterator[Watched]:
+        """What it said last and what came of it, where it has ended."""
+        one = self._find(which)
+        if one.record.get(10) or one.record.get(11):
+            yield Progress(one.job.progress, one.job.progress_text, one.job.attempt)
+        if partial and one.partial[offset:]:
+            yield Partial(one.partial[offset:], offset)
+        yield self.wait(which)
+
     def cancel(self, which: Which, reason: str = "",
                timeout: Optional[float] = None) -> str:
         one = self._find(which)
@@ -298,6 +311,36 @@ class AsyncClient:
 
     async def run(self, work: Work, payload: Payload = b"", **options: Any) -> Job:
         return self.client.run(work, payload, **options)
+
+    async def submit_each(self, works: Iterable[Work],
+                          timeout: Optional[float] = None) -> AsyncIterator[Ended]:
+        for one in self.client.submit_each(works):
+            yield one
+
+    async def run_many(self, works: Iterable[Work],
+                       timeout: Optional[float] = None) -> AsyncIterator[Ended]:
+        for one in self.client.run_many(works):
+            yield one
+
+    async def wait_many(self, whiches: Iterable[Which],
+                        timeout: Optional[float] = None) -> List[Job]:
+        return self.client.wait_many(whiches)
+
+    async def as_completed(self, whiches: Iterable[Which],
+                           timeout: Optional[float] = None) -> AsyncIterator[Ended]:
+        for one in self.client.as_completed(whiches):
+            yield one
+
+    async def watch(self, which: Which, **options: Any) -> AsyncIterator[Watched]:
+        for one in self.client.watch(which):
+            yield one
+
+    async def list(self, **conditions: Any) -> AsyncIterator[Job]:
+        for one in self.client.list(**conditions):
+            yield one
+
+    async def connect(self, timeout: Optional[float] = None) -> None:
+        """There is nothing to connect to."""
 
     async def status(self, which: Which, **options: Any) -> Job:
         return self.client.status(which)

@@ -79,3 +79,23 @@ def noop_worker(endpoint):
 def noop(broker):
     with noop_worker(broker.client) as worker:
         yield worker
+
+
+@pytest.fixture
+def keys(tmp_path, monkeypatch):
+    """A broker that wants keys, and keys: alice may submit to up*, nobody knows eve."""
+    for name in ("GANGER_KEY_FILE", "GANGER_SERVER_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def tool(*words):
+        subprocess.run([program("ganger"), *map(str, words)], check=True, cwd=tmp_path,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for name in ("broker", "alice", "eve"):
+        tool("key", "new", f"{name}.key")
+    tool("key", "allow", "alice.key.pub", "--keys", "keys", "--name", "alice", "--role",
+         "submit", "--queue", "up*")
+    one = Broker(f"server_key_file={tmp_path / 'broker.key'}", f"keys_file={tmp_path / 'keys'}")
+    public = re.search(r'public-key = "(.*)"', (tmp_path / "broker.key.pub").read_text())[1]
+    yield one, tmp_path, public
+    one.kill()

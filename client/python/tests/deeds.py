@@ -46,13 +46,6 @@ def slow(task):
     return "done"
 
 
-def note(task):
-    """Writes its start to the file that the payload names."""
-    with open(task.text, "a", encoding="ascii") as ledger:
-        ledger.write(f"{task.id}\n")
-    time.sleep(0.01)
-
-
 def block(task):
     """Holds the interpreter's lock for longer than a broker waits for a heartbeat."""
     ctypes.PyDLL(None).sleep(BLOCK_S)
@@ -81,7 +74,7 @@ DEEDS = {
     "echo": echo, "reverse": lambda task: task.payload[::-1], "fail": fail,
     "reject": reject, "crash": crash, "progress": progress, "stop": stop,
     "checkpoint": checkpoint, "snooze": snooze, "describe": describe,
-    "slow": slow, "block": block, "note": note,
+    "slow": slow, "block": block,
 }
 
 

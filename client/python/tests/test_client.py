@@ -1,19 +1,18 @@
 """The two clients against a real broker, where the conformance suite does not look."""
 import asyncio
+import inspect
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from conftest import HERE, PATIENCE_S, ROOT, Broker, noop_worker, program
+from conftest import PATIENCE_S, ROOT, Broker
 
 import ganger
 import ganger.aio
 
-BLOCK_MS_MAX = 10
+LIMIT_S = 10  # Of a call that may take one second, on a machine that is busy.
 
 
 def test_run_of_a_failed_job_raises_what_happened(broker):
@@ -39,6 +38,14 @@ def test_many_threads_share_one_client(broker, noop):
         for thread in threads:
             thread.join()
     assert sorted(results, key=int) == [b"%d" % n for n in range(50)]
+
+
+def test_both_clients_have_the_same_calls_with_the_same_arguments():
+    def calls(kind):
+        return {name: set(inspect.signature(one).parameters) for name, one in
+                vars(kind).items() if inspect.isfunction(one) and name[0] != "_"}
+
+    assert calls(ganger.Client) == calls(ganger.aio.Client)
 
 
 def test_calls_of_a_closed_client_end(broker):
@@ -97,17 +104,6 @@ def test_reason_is_named_where_no_broker_is():
     assert caught.value.code == "connection_refused" and "7440" not in caught.value.text
 
 
-def test_script_ends_by_itself_without_close(broker):
-    """Nothing is left open at its end, and nobody warns."""
-    script = ("import sys; sys.path.insert(0, sys.argv[1]); import ganger\n"
-              "client = ganger.Client(sys.argv[2]); print(client.submit('q').state)")
-    done = subprocess.run(
-        [sys.executable, "-B", "-W", "error", "-X", "dev", "-c", script,
-         str(HERE.parent), broker.client],
-        capture_output=True, text=True, timeout=PATIENCE_S)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "ready\n", "")
-
-
 def test_child_of_a_fork_is_told(broker):
     with ganger.Client(broker.client) as client:
         client.submit("q")
@@ -131,46 +127,6 @@ def test_left_iterators_leave_no_request(broker):
         assert client._engine.session.requests == {}
 
 
-def test_broker_restarted_under_load(broker, noop):
-    """No call hangs, each ends as done, refused or unknown."""
-    ends = []
-
-    def ask(client, n):
-        try:
-            ends.append(client.run("noop", str(n), timeout=20).result)
-        except ganger.GangerError as error:
-            ends.append(error.code)
-
-    with ganger.Client(broker.client) as client:
-        client.run("noop", timeout=PATIENCE_S)
-        threads = [threading.Thread(target=ask, args=(client, n)) for n in range(40)]
-        for n, thread in enumerate(threads):
-            thread.start()
-            if n == 20:
-                broker.restart()
-        for thread in threads:
-            thread.join(PATIENCE_S)
-        assert not any(thread.is_alive() for thread in threads)
-    allowed = {b"%d" % n for n in range(40)} | {"lost_with_broker"}
-    assert len(ends) == 40 and set(ends) <= allowed
-
-
-def test_durable_broker_killed_under_load_loses_nothing(tmp_path):
-    """Three kill -9 while jobs are submitted and waited for: all of them succeed."""
-    broker = Broker(data=tmp_path / "data")
-    works = [ganger.Submission("noop", str(n), keep_ms=60000) for n in range(600)]
-    with noop_worker(broker.client), ganger.Client(broker.client) as client:
-        results = {}
-        for one in client.run_many(works, timeout=PATIENCE_S):
-            results[one.index] = one.result
-            if len(results) in (100, 250, 400):
-                broker.restart()
-        accepted = [stat for stat in client.stats() if stat["name"] == "jobs_accepted_total"]
-    broker.kill()
-    assert results == {n: b"%d" % n for n in range(600)}
-    assert accepted[0].get("value", 0) <= 600
-
-
 def test_wire_that_is_cut_ends_calls_in_their_own_time(broker, noop, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests/fault/real"))
     from proxy import Proxy
@@ -190,30 +146,44 @@ def test_wire_that_is_cut_ends_calls_in_their_own_time(broker, noop, monkeypatch
         ended = {one.index: one.result for one in waiting}
         assert client.run("noop", b"after", timeout=PATIENCE_S).result == b"after"
     wire.close()
-    assert 0.9 < took_s < 2 and ended == {n: b"%d" % n for n in range(50)}
+    assert 0.9 < took_s < LIMIT_S and ended == {n: b"%d" % n for n in range(50)}
+
+
+def test_backup_is_a_new_file_on_the_host_of_the_broker(tmp_path):
+    broker = Broker(data=tmp_path / "data")
+    with ganger.Client(broker.client, timeout=PATIENCE_S) as client:
+        client.submit("q", "kept", unique=True)
+        client.backup(str(tmp_path / "copy"), "a test")
+        with pytest.raises(ganger.Refused) as caught:
+            client.backup("relative")
+
+    async def main():
+        async with ganger.aio.Client(broker.client, timeout=PATIENCE_S) as client:
+            await client.backup(str(tmp_path / "again"))
+
+    run(main())
+    broker.kill()
+    assert caught.value.code == "bad_field"
+    assert (tmp_path / "copy").stat().st_size > 0 < (tmp_path / "again").stat().st_size
+
+
+def test_backup_of_a_broker_without_a_store_is_refused(broker, tmp_path):
+    with ganger.Client(broker.client) as client:
+        with pytest.raises(ganger.Refused) as caught:
+            client.backup(str(tmp_path / "copy"))
+    assert caught.value.code == "not_durable"
+
+
+def test_purge_shows_its_size_before_it_is_done(broker):
+    with ganger.Client(broker.client) as client:
+        for _ in range(3):
+            client.submit("old")
+        assert client.purge("old", dry_run=True)["count"] == 3
+        assert client.purge("old", states=["ready"], reason="a test")["count"] == 3
+        assert list(client.list(queue="old", states=["ready"])) == []
 
 
 # ---- keys ----
-
-
-@pytest.fixture
-def keys(tmp_path, monkeypatch):
-    """A broker that wants keys, and keys: alice may submit to up*, nobody knows eve."""
-    for name in ("GANGER_KEY_FILE", "GANGER_SERVER_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-    def tool(*words):
-        subprocess.run([program("ganger"), *map(str, words)], check=True, cwd=tmp_path,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    for name in ("broker", "alice", "eve"):
-        tool("key", "new", f"{name}.key")
-    tool("key", "allow", "alice.key.pub", "--keys", "keys", "--name", "alice", "--role",
-         "submit", "--queue", "up*")
-    one = Broker(f"server_key_file={tmp_path / 'broker.key'}", f"keys_file={tmp_path / 'keys'}")
-    public = re.search(r'public-key = "(.*)"', (tmp_path / "broker.key.pub").read_text())[1]
-    yield one, tmp_path, public
-    one.kill()
 
 
 def test_key_says_who_someone_is(keys):
@@ -271,41 +241,6 @@ def test_cancelled_call_is_forgotten(broker):
             assert (await client.broker())["state"] == "serving"
 
     run(main())
-
-
-def test_loop_is_never_blocked(broker, noop):
-    """A thousand jobs at once, a broker that dies and comes back: the loop goes round."""
-
-    async def main():
-        slowest = 0.0
-        going = True
-
-        async def look():
-            nonlocal slowest
-            while going:
-                began = time.thread_time()
-                await asyncio.sleep(0)
-                slowest = max(slowest, time.thread_time() - began)
-
-        async with ganger.aio.Client(broker.client) as client:
-            await client.run("noop")
-            looker = asyncio.create_task(look())
-            for _ in range(3):
-                ended = [one async for one in client.run_many(
-                    [ganger.Submission("noop", "x" * 100) for _ in range(300)])]
-                assert all(one.error is None for one in ended)
-            restart = asyncio.get_running_loop().run_in_executor(None, broker.restart)
-            ended = [one async for one in client.run_many(
-                [ganger.Submission("noop") for _ in range(300)], timeout=20)]
-            await restart
-            assert len(ended) == 300
-            going = False
-            await looker
-        return slowest
-
-    slowest_ms = run(main()) * 1000
-    print(f"the loop was blocked for {slowest_ms:.1f} ms of CPU at most")
-    assert slowest_ms < BLOCK_MS_MAX
 
 
 def test_watching_and_events_of_asyncio(broker, noop):

@@ -86,10 +86,48 @@ def test_run_that_was_accepted_is_waited_for_and_not_submitted_again(stage):
 
     again = stage.sent()
 
-    told = {1: ID, 5: 77, 6: True}
-    if DURABILITY:
-        told[DURABILITY] = 1
-    assert again == [("wait", request.number, told)]
+    assert again == [("wait", request.number, {1: ID, 5: 77, 6: True, DURABILITY: 1})]
+
+
+def lose(stage, epoch, durability):
+    """The session is lost; the broker that is there next is of that kind."""
+    stage.session.link_up(stage.now)
+    assert stage.sent()[0][0] == "hello"
+    stage.sequence = 0
+    stage.say(WELCOME, ("welcome", 0, {**LIMITS, 2: epoch, 13: durability}))
+
+
+@pytest.mark.parametrize("asked, acked, epoch, durability, name", [
+    ("", True, 77, 1, "submit"),  # The same broker.
+    ("", False, 78, 1, "submit"),  # Another; the old one had not seen it.
+    ("", True, 78, 2, "submit"),  # Another, which has what the old one took.
+    ("", True, 78, 1, "wait"),  # Another, and what the old one took is gone.
+    ("none", True, 77, 2, "submit"),  # The same, which can remember, …
+    ("none", True, 78, 2, "wait"),  # … another: this job it cannot know.
+])
+def test_run_for_its_end_only_is_not_run_again(stage, asked, acked, epoch, durability, name):
+    request = stage.submit(wait=True, end_only=True, durability=asked)
+    stage.sent()
+    if acked:
+        stage.say(BATCH, ("heartbeat", 0, {}))
+    lose(stage, epoch, durability)
+
+    told = stage.sent()[0]
+
+    assert (told[0], told[1], told[2][1]) == (name, request.number, ID)
+    if name == "wait":
+        assert told[2] == {1: ID, 5: 77, 6: True, **({DURABILITY: 1} if asked else {})}
+        lost = stage.say(BATCH, ("error", request.number, {1: 22}))[0]
+        assert (lost.error.code, lost.error.job.id_bytes) == ("lost_with_broker", ID)
+
+
+def test_wait_that_a_broker_took_names_it_to_the_next_one(stage):
+    request = stage.session.ask(_calls.wait({1: ID}), None, None)
+    stage.sent()
+    stage.say(BATCH, ("heartbeat", 0, {}))
+    lose(stage, 78, 1)
+
+    assert stage.sent() == [("wait", request.number, {1: ID, 5: 77, 6: True})]
 
 
 def test_reset_without_a_session_says_hello_at_once(stage):
@@ -154,6 +192,26 @@ def test_answers_that_were_not_taken_are_not_acknowledged(stage):
     list(stage.session.answers(stage.now))
     stage.now += 50
     assert stage.sent() == [("heartbeat", 0, {})] and stage.acked == 2
+
+
+def test_answers_that_wait_to_be_taken_make_one_heartbeat_not_a_storm(stage):
+    """A front end whose turn is over leaves answers in the inbox; they are acknowledged
+    when they were taken, and until then nothing goes out again and again."""
+    requests = [stage.submit(), stage.submit()]
+    stage.sent()
+    stage.sequence += 1
+    packed = [_codec.pack_command(CODE["job"], one.number, {1: ID, 6: 3}) for one in requests]
+    stage.session.receive([_codec.write(BATCH, stage.session.number, stage.sequence, 2,
+                                        packed)], stage.now, 0)
+    left = stage.session.answers(stage.now)
+    next(left)
+    stage.now += 50
+
+    assert [stage.sent(), stage.sent()] == [[("heartbeat", 0, {})], None]
+    next(left)
+    next(left, None)
+    stage.now += 50
+    assert stage.sent() == [("heartbeat", 0, {})] and stage.acked == stage.sequence
 
 
 def test_heartbeats_are_not_acknowledged_with_heartbeats(stage):

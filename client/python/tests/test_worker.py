@@ -1,5 +1,4 @@
 """Workers: what the conformance suite does not ask."""
-import collections
 import os
 import pathlib
 import random
@@ -300,24 +299,6 @@ def test_killed_agent_leaves_nothing_and_its_job_is_run_again(agents, broker):
             pass
         client.cancel(job)
         assert client.wait(job).state == "cancelled"
-
-
-def test_agent_killed_under_load(agents, broker, tmp_path):
-    """Every job succeeds, and none is run again that was confirmed."""
-    ledger = tmp_path / "ledger"
-    doomed, _ = agents.python(), agents.python()
-    works = [ganger.Submission("p.note", str(ledger)) for _ in range(400)]
-    with ganger.Client(broker.client, timeout=PATIENCE_S) as client:
-        jobs = []
-        for one in client.run_many(works, timeout=PATIENCE_S):
-            jobs.append(one.job.check())
-            if len(jobs) == 100:
-                doomed.kill()
-    starts = collections.Counter(ledger.read_text().split())
-    again = [job for job in jobs if job.attempt > 1]
-    print(f"{len(jobs)} jobs, {len(again)} run again")
-    assert len(jobs) == 400 and len(again) <= 4  # At most what its slots had in hand.
-    assert all(starts[job.id] <= job.attempt for job in jobs)
 
 
 def test_blocked_handler_keeps_its_lease(agents, broker):

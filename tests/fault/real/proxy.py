@@ -37,6 +37,10 @@ class Proxy:
     def mend(self):
         self._order(b"m")
 
+    def snap(self):
+        """Break all connections, so that both ends see it; new ones go through."""
+        self._order(b"s")
+
     def close(self):
         if self.thread.is_alive():
             self._order(b"q")
@@ -55,8 +59,11 @@ class Proxy:
             events = dict((key.fileobj, mask) for key, mask in self.selector.select())
             if self.wake in events:
                 order = self.wake.recv(1)
-                self.cut_off = order == b"c"
-                self._look_at_all()
+                if order == b"s":
+                    self._end_all()
+                else:
+                    self.cut_off = order == b"c"
+                    self._look_at_all()
                 self.done.set()
                 if order == b"q":
                     return
@@ -119,6 +126,11 @@ class Proxy:
                 self.selector.unregister(side)
             del self.other[side], self.waiting[side]
             side.close()
+
+    def _end_all(self):
+        for one in list(self.other):
+            if one in self.other:  # Not ended with its other side.
+                self._end(one)
 
     def _look_at(self, one):
         """Read from a side while the other has taken what came before."""
