@@ -72,6 +72,16 @@ static void keepers_kill_is_a_lost_lease(void **state)
         GG_OUTCOME_LOST);
 }
 
+static void end_of_the_keeper_is_said_to_be_that(void **state)
+{
+    (void)state;
+    struct gg_ending ending = judge((struct gg_process_facts){
+        .wait_status = SIGKILL, .keeper_killed = true, .keeper_lost = true});
+
+    assert_int_equal(ending.kind, GG_OUTCOME_LOST);
+    assert_non_null(strstr(ending.text, "with the keeper"));
+}
+
 static void text_quotes_the_last_line_made_printable(void **state)
 {
     (void)state;
@@ -117,6 +127,7 @@ int main(void)
         cmocka_unit_test(snooze_counts_only_with_exit_0),
         cmocka_unit_test(too_large_a_result_is_a_failure_whatever_the_exit),
         cmocka_unit_test(keepers_kill_is_a_lost_lease),
+        cmocka_unit_test(end_of_the_keeper_is_said_to_be_that),
         cmocka_unit_test(text_quotes_the_last_line_made_printable),
         cmocka_unit_test(long_text_is_cut_at_a_character),
         cmocka_unit_test(failure_to_start_says_why),

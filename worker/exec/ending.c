@@ -110,8 +110,10 @@ void gg_ending_judge(const struct gg_process_facts *facts, struct gg_ending *out
     }
     if (facts->keeper_killed) {
         out->kind = GG_OUTCOME_LOST;
-        (void)snprintf(out->text, sizeof out->text,
-                       "killed because its lease could not be renewed in time");
+        (void)snprintf(out->text, sizeof out->text, "%s",
+                       facts->keeper_lost
+                           ? "killed with the keeper of its agent, which had died"
+                           : "killed because its lease could not be renewed in time");
     }
 }
 

@@ -27,6 +27,7 @@ struct gg_process_facts {
     int wait_status;           /* As waitpid() gives it. */
     uint64_t ran_out_bytes;    /* The kernel killed at this much memory; 0: no. */
     bool keeper_killed;        /* Its lease was over, or the keeper was lost. */
+    bool keeper_lost;          /* The latter. */
     bool result_too_large;     /* More than result_bytes_max on standard output. */
     uint64_t result_bytes_max; /* For the text. */
     bool snoozed;              /* It asked for `snooze_ms` on descriptor 3. */

@@ -279,6 +279,7 @@ static void on_end(struct gg_executor *executor, const struct gg_keeper_report *
     struct gg_process_facts facts = {
         .wait_status = report->status,
         .keeper_killed = report->keeper_killed != 0,
+        .keeper_lost = report->keeper_lost != 0,
         .ran_out_bytes = report->ran_out != 0 && executor->cage != NULL
                              ? executor->cage->cgroup_memory_bytes
                              : 0,

@@ -195,7 +195,8 @@ static void replace(struct gg_keeper_client *keeper)
                                           .child = child->number,
                                           .pid = child->pid,
                                           .status = SIGKILL,
-                                          .keeper_killed = 1};
+                                          .keeper_killed = 1,
+                                          .keeper_lost = 1};
         child->number = 0;
         child->on_report(child, &report);
     }

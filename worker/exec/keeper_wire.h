@@ -67,11 +67,12 @@ struct gg_keeper_report {
     uint32_t op;
     int32_t pid;
     uint64_t child;
-    int32_t status; /* As waitpid() gives it. */
-    int32_t error;  /* errno of what failed. */
-    int32_t stage;  /* FAILED: enum gg_keeper_stage. */
-    uint32_t keeper_killed;
-    uint32_t ran_out; /* Of its cgroup's memory. */
+    int32_t status;         /* As waitpid() gives it. */
+    int32_t error;          /* errno of what failed. */
+    int32_t stage;          /* FAILED: enum gg_keeper_stage. */
+    uint32_t keeper_killed; /* At the end of its lease, or with the keeper. */
+    uint32_t keeper_lost;   /* It ended with the keeper. */
+    uint32_t ran_out;       /* Of its cgroup's memory. */
 };
 
 enum gg_keeper_stage {

@@ -175,6 +175,7 @@ static void on_ended(struct gg_program *program, const struct gg_keeper_report *
     struct gg_process_facts facts = {
         .wait_status = report->status,
         .keeper_killed = report->keeper_killed != 0,
+        .keeper_lost = report->keeper_lost != 0,
         .ran_out_bytes = report->ran_out != 0 ? program->ran_out_bytes : 0,
         .result_too_large = program->result_too_large,
         .result_bytes_max = program->result_bytes_max,

@@ -104,6 +104,7 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
         const struct gg_process_facts facts = {
             .wait_status = report->status,
             .keeper_killed = report->keeper_killed != 0,
+            .keeper_lost = report->keeper_lost != 0,
             .output = gg_tail_slice(&source->tail),
         };
         gg_ending_judge(&facts, &ending);

@@ -496,6 +496,7 @@ static void killed_keeper_is_replaced_and_its_jobs_are_lost(void **state)
 
     fake_until(broker, job->outcomes > 0);
     assert_int_equal(job->kind, GG_OUTCOME_LOST);
+    assert_non_null(strstr(job->text, "with the keeper"));
     assert_int_equal(fake_count_processes("6005"), 0);
     assert_int_equal(run(broker, "echo on", NULL)->kind, GG_OUTCOME_SUCCEEDED);
 }
