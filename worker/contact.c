@@ -149,6 +149,12 @@ static void on_events(struct gg_contact *contact, unsigned events, struct gg_mon
     }
 }
 
+static bool may_greet(const struct gg_contact *contact, struct gg_mono now)
+{
+    return contact->socket.socket != NULL && contact->socket.connected &&
+           contact->agent->state == GG_WORKER_DOWN && contact->hello_at_ms <= now.ms;
+}
+
 static void say_hello(struct gg_contact *contact, struct gg_now now)
 {
     uint64_t session = 0;
@@ -170,9 +176,7 @@ void gg_contact_turn(struct gg_contact *contact, struct gg_now now)
         }
     }
     on_events(contact, gg_socket_events(&contact->socket), now.mono);
-    if (contact->socket.socket != NULL && contact->agent->state == GG_WORKER_DOWN &&
-        contact->hello_at_ms <= now.mono.ms &&
-        gg_socket_is_writable(&contact->socket)) {
+    if (may_greet(contact, now.mono) && gg_socket_is_writable(&contact->socket)) {
         say_hello(contact, now);
     }
 }
@@ -262,8 +266,11 @@ void gg_contact_judge(struct gg_contact *contact, struct gg_mono now)
     if (gg_worker_is_silent(contact->agent, now)) {
         bool was_up = contact->is_up;
         set_down(contact, now);
-        say(contact, was_up ? CAUSE_LOST : CAUSE_NO_GANGER,
-            was_up ? "disconnected" : "unreachable", "the broker is silent");
+        if (was_up) {
+            say(contact, CAUSE_LOST, "disconnected", "the broker is silent");
+        } else if ((contact->said & (uint32_t)CAUSE_LOST) == 0) {
+            say(contact, CAUSE_NO_GANGER, "unreachable", "the broker is silent");
+        } /* Else it is an outage that has been told: a start may take its time. */
         rebuild(contact, now);
         return;
     }
@@ -284,8 +291,7 @@ void gg_contact_judge(struct gg_contact *contact, struct gg_mono now)
 
 bool gg_contact_wants_out(const struct gg_contact *contact)
 {
-    return contact->socket.blocked || (contact->agent->state == GG_WORKER_DOWN &&
-                                       contact->hello_at_ms <= gg_mono_now().ms);
+    return contact->socket.blocked || may_greet(contact, gg_mono_now());
 }
 
 struct gg_mono gg_contact_next_wake(const struct gg_contact *contact)

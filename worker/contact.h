@@ -1,7 +1,7 @@
 /* contact.h - keeping in touch with the broker: when to connect, where, and what to say
  * about it in the log.
  *
- *   open(broker) ──writable──▶ hello ──welcome──▶ is this the agents' endpoint?
+ *   open(broker) ──connected─▶ hello ──welcome──▶ is this the agents' endpoint?
  *        ▲                                          │ yes: up     │ no: open(that one)
  *        │ back-off, 10 ms to 2 s                   ▼             ▼
  *        └──────────── silent, refused, no contact for long ──────┘

@@ -119,6 +119,7 @@ enum gg_err gg_socket_open(struct gg_socket *socket, const char *endpoint)
     if (socket->socket == NULL) {
         return GG_ERR_SYSTEM;
     }
+    socket->connected = false;
     set_options(socket);
     (void)snprintf(socket->endpoint, sizeof socket->endpoint, "%s", endpoint);
     if (!open_monitor(socket)) {
@@ -162,7 +163,11 @@ unsigned gg_socket_events(struct gg_socket *socket)
         (void)zmq_recv(socket->monitor, address, sizeof address, ZMQ_DONTWAIT);
         uint16_t number = 0;
         memcpy(&number, event, sizeof number);
-        events |= meaning_of(number);
+        unsigned meaning = meaning_of(number);
+        if (meaning == GG_SOCKET_CONNECTED || meaning == GG_SOCKET_DISCONNECTED) {
+            socket->connected = meaning == GG_SOCKET_CONNECTED;
+        }
+        events |= meaning;
     }
     return events;
 }

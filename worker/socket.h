@@ -3,7 +3,8 @@
  * A DEALER whose handshake was refused stays dead for ever, and one whose broker is
  * silent may: so whoever uses it closes and opens it again. libzmq reconnects by itself
  * where only the TCP connection was cut (10 ms growing to 2 s); what happened is told
- * by the socket's monitor, which is a hint and no more.
+ * by the socket's monitor. Right after a connection is lost its pipe still takes what
+ * nobody will read: only a connection that has been told of is worth writing to.
  */
 #ifndef GG_WORKER_SOCKET_H
 #define GG_WORKER_SOCKET_H
@@ -31,7 +32,8 @@ struct gg_socket {
     void *monitor;                     /* PAIR that hears what happens to it. */
     const struct gg_worker_keys *keys; /* NULL: no CURVE. */
     int water_mark;
-    bool blocked; /* The last send found no room. */
+    bool blocked;   /* The last send found no room. */
+    bool connected; /* As far as gg_socket_events() has told. */
     char endpoint[256];
 };
 

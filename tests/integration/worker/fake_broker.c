@@ -32,6 +32,7 @@ void fake_open(struct fake_broker *broker)
     broker->confirms = true;
     broker->answers = true;
     broker->beats = true;
+    broker->welcomes = true;
     broker->next_fence = UINT64_C(7) << 40;
     broker->agent_log = -1;
     gg_record_default(GG_RECORD_WELCOME, &broker->welcome);
@@ -314,6 +315,9 @@ static void on_hello(struct fake_broker *broker, const struct gg_hello *hello,
     broker->sent = 0;
     broker->hello_held = hello->held.count;
     broker->hellos++;
+    if (!broker->welcomes) {
+        return;
+    }
     broker->welcome.now_at = (uint64_t)gg_wall_now().ms;
     send_typed(broker, GG_MESSAGE_WELCOME, GG_CMD_WELCOME, &broker->welcome);
 }

@@ -54,6 +54,7 @@ struct fake_broker {
     bool confirms; /* Confirm each outcome at once. */
     bool answers;  /* Answer at all; false: deaf and mute. */
     bool beats;    /* Answer heartbeats. */
+    bool welcomes; /* Answer a hello. */
     struct gg_welcome welcome;
     struct gg_rng rng;
     uint64_t next_fence;

@@ -396,6 +396,27 @@ static void silent_broker_is_given_up_and_found_again(void **state)
                      GG_OUTCOME_SUCCEEDED);
 }
 
+static void outage_is_one_line_though_its_end_is_slow(void **state)
+{
+    struct fake_broker *broker = *state;
+    broker->welcome.dead_after_ms = 400;
+    fake_start_agent(broker, shell_agent);
+    fake_until(broker, strstr(fake_log(broker), "event=connected") != NULL);
+
+    broker->welcomes = false;
+    uint32_t hellos = broker->hellos;
+    fake_forget_session(broker);
+    fake_until(broker, broker->hellos >= hellos + 3); /* Each is given up. */
+    broker->welcomes = true;
+
+    assert_int_equal(run_in_some_session(broker, "echo on")->kind,
+                     GG_OUTCOME_SUCCEEDED);
+    const char *log = fake_log(broker);
+    assert_non_null(strstr(log, "event=session_lost"));
+    assert_null(strstr(log, "event=unreachable"));
+    assert_null(strstr(log, "event=disconnected"));
+}
+
 /* ---- leases, and the end of the agent ---- */
 
 static void job_is_killed_before_its_lease_ends_without_broker(void **state)
@@ -594,6 +615,7 @@ int main(void)
         TEST(outcome_is_sent_in_each_session_until_confirmed),
         TEST(same_assignment_twice_is_one_attempt),
         TEST(silent_broker_is_given_up_and_found_again),
+        TEST(outage_is_one_line_though_its_end_is_slow),
         TEST(job_is_killed_before_its_lease_ends_without_broker),
         TEST(stopped_agents_job_is_killed_before_its_lease_ends),
         TEST(killed_agent_leaves_no_process),
