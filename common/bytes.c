@@ -52,23 +52,56 @@ bool gg_utf8_valid(struct gg_slice slice)
     return true;
 }
 
-struct gg_blob *gg_blob_new(struct gg_slice slice)
+static void set_up(struct gg_blob *blob, size_t len, bool far)
 {
-    struct gg_blob *blob = malloc(sizeof *blob + slice.len);
-    if (blob == NULL) {
-        return NULL;
-    }
-    blob->refs = 1;
-    blob->len = slice.len;
-    if (slice.len > 0) {
-        memcpy(blob->data, slice.data, slice.len);
+    atomic_init(&blob->refs, 1);
+    blob->far = far;
+    blob->len = len;
+}
+
+struct gg_blob *gg_blob_room(size_t len, uint8_t **out_data)
+{
+    struct gg_blob *blob = malloc(sizeof *blob + len);
+    if (blob != NULL) {
+        set_up(blob, len, false);
+        *out_data = (uint8_t *)(blob + 1);
     }
     return blob;
 }
 
+struct gg_blob *gg_blob_new(struct gg_slice slice)
+{
+    uint8_t *data = NULL;
+    struct gg_blob *blob = gg_blob_room(slice.len, &data);
+    if (blob != NULL && slice.len > 0) {
+        memcpy(data, slice.data, slice.len);
+    }
+    return blob;
+}
+
+void gg_far_blob_init(struct gg_far_blob *far, struct gg_slice bytes,
+                      void (*release)(struct gg_far_blob *far))
+{
+    set_up(&far->blob, bytes.len, true);
+    far->data = bytes.data;
+    far->release = release;
+}
+
+struct gg_blob *gg_blob_keep(struct gg_slice slice, struct gg_blob *holder)
+{
+    struct gg_slice all = gg_blob_slice(holder);
+    bool whole = holder != NULL && slice.data == all.data && slice.len == all.len;
+    return whole ? gg_blob_ref(holder) : gg_blob_new(slice);
+}
+
 void gg_blob_free(struct gg_blob *blob)
 {
-    GG_ASSERT(blob->refs == 0);
+    GG_ASSERT(atomic_load_explicit(&blob->refs, memory_order_relaxed) == 0);
+    if (blob->far) {
+        struct gg_far_blob *far = (struct gg_far_blob *)blob;
+        far->release(far);
+        return;
+    }
     free(blob);
 }
 

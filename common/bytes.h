@@ -2,6 +2,7 @@
 #ifndef GG_COMMON_BYTES_H
 #define GG_COMMON_BYTES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,20 +48,42 @@ static inline void gg_slice_copy(struct gg_slice slice, char *text, size_t room)
  * surrogates, nothing above U+10FFFF). */
 bool gg_utf8_valid(struct gg_slice slice);
 
-/* A payload shared by counting: copied in once, freed with its last holder. Not
- * thread-safe: one thread owns all references. */
+enum { GG_BLOB_LARGE_BYTES = 16384 };
+
+/* A payload shared by counting, freed with its last holder. It never changes. From
+ * GG_BLOB_LARGE_BYTES on a blob may be held by several threads, as a frame is on its way
+ * out; one thread owns all references to a smaller one, whose counting costs less. */
 struct gg_blob {
-    uint32_t refs;
+    _Atomic uint32_t refs;
+    bool far; /* A struct gg_far_blob; else the bytes stand behind this. */
     size_t len;
-    uint8_t data[];
+};
+
+/* Bytes that somebody else holds until `release` has been called. */
+struct gg_far_blob {
+    struct gg_blob blob;
+    const uint8_t *data;
+    void (*release)(struct gg_far_blob *far); /* By any thread, once; frees it. */
 };
 
 /* A copy of `slice` with one reference, owned by the caller; NULL without memory. */
 struct gg_blob *gg_blob_new(struct gg_slice slice);
 
+/* The same with room for `len` bytes that its maker fills in before he shares it. */
+struct gg_blob *gg_blob_room(size_t len, uint8_t **out_data);
+
+/* Set up `far` with one reference. */
+void gg_far_blob_init(struct gg_far_blob *far, struct gg_slice bytes,
+                      void (*release)(struct gg_far_blob *far));
+
 static inline struct gg_blob *gg_blob_ref(struct gg_blob *blob)
 {
-    blob->refs++;
+    if (blob->len >= GG_BLOB_LARGE_BYTES) {
+        (void)atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+    } else {
+        uint32_t refs = atomic_load_explicit(&blob->refs, memory_order_relaxed);
+        atomic_store_explicit(&blob->refs, refs + 1, memory_order_relaxed);
+    }
     return blob;
 }
 
@@ -71,19 +94,36 @@ void gg_blob_free(struct gg_blob *blob);
 static inline void gg_blob_unref(struct gg_blob **blob_p)
 {
     struct gg_blob *blob = *blob_p;
-    if (blob != NULL) {
-        *blob_p = NULL;
-        if (--blob->refs == 0) {
-            gg_blob_free(blob);
-        }
+    if (blob == NULL) {
+        return;
+    }
+    *blob_p = NULL;
+    uint32_t refs = 0;
+    if (blob->len >= GG_BLOB_LARGE_BYTES) {
+        refs = atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) - 1;
+    } else {
+        refs = atomic_load_explicit(&blob->refs, memory_order_relaxed) - 1;
+        atomic_store_explicit(&blob->refs, refs, memory_order_relaxed);
+    }
+    if (refs == 0) {
+        gg_blob_free(blob);
     }
 }
 
 /* The bytes of `blob`, empty for NULL. */
 static inline struct gg_slice gg_blob_slice(const struct gg_blob *blob)
 {
-    return blob == NULL ? (struct gg_slice){0} : gg_slice_of(blob->data, blob->len);
+    if (blob == NULL) {
+        return (struct gg_slice){0};
+    }
+    return gg_slice_of(blob->far ? ((const struct gg_far_blob *)blob)->data
+                                 : (const uint8_t *)(blob + 1),
+                       blob->len);
 }
+
+/* A reference to `holder` where `slice` is all of it, else a copy; owned by the caller;
+ * NULL without memory. `holder` may be NULL. */
+struct gg_blob *gg_blob_keep(struct gg_slice slice, struct gg_blob *holder);
 
 /* A buffer that grows up to `max` bytes. An append that does not fit, or finds no
  * memory, sets `failed` and changes nothing more: check once, at the end. */

@@ -273,7 +273,7 @@ static void finish_echo(struct gg_worker *agent, struct gg_attempt *attempt,
         }
         attempt->small_len = (uint8_t)payload.len;
     } else {
-        attempt->result = gg_blob_new(payload);
+        attempt->result = gg_blob_keep(payload, agent->holder);
         if (attempt->result == NULL) {
             attempt->never_started = true;
             attempt->exit_status = GG_UNSAID;
@@ -329,7 +329,7 @@ static void begin(struct gg_worker *agent, struct gg_attempt *attempt,
         finish_echo(agent, attempt, assign->payload);
         return;
     }
-    attempt->work = gg_work_new(assign);
+    attempt->work = gg_work_new(assign, agent->holder);
     if (attempt->work == NULL) {
         hand_back(agent, attempt);
         return;
@@ -484,7 +484,8 @@ static bool is_expected(struct gg_worker *agent, const struct gg_header *header)
 }
 
 enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono now,
-                                      struct gg_slice frame, struct gg_slice attachment)
+                                      struct gg_slice frame, struct gg_slice attachment,
+                                      struct gg_blob *holder)
 {
     struct gg_message message;
     struct gg_command command;
@@ -508,6 +509,7 @@ enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono no
         on_acked(agent, message.header.acked);
     }
     uint64_t session = agent->session;
+    agent->holder = holder;
     while (gg_message_next(&message, &command, &fault)) {
         if (fault.err != GG_OK) {
             continue;
@@ -518,11 +520,12 @@ enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono no
             break;
         }
     }
+    agent->holder = NULL;
     return news;
 }
 
 bool gg_worker_front(struct gg_worker *agent, struct gg_slice *out_frame,
-                     struct gg_slice *out_attachment)
+                     struct gg_blob **out_attachment)
 {
     GG_LIST_EACH(&agent->said, it)
     {

@@ -109,6 +109,7 @@ struct gg_worker {
     uint32_t order_count;
     struct gg_link said;
     struct gg_buf scratch;
+    struct gg_blob *holder; /* Of the attachment of the message being read; lent. */
 
     uint64_t session;
     uint64_t received; /* Highest sequence of the broker's in this session. */
@@ -170,14 +171,16 @@ void gg_worker_hello(struct gg_worker *agent, struct gg_now now, uint64_t sessio
 /* The connection, or the session, is gone. Attempts go on. */
 void gg_worker_lost(struct gg_worker *agent);
 
-/* A message has arrived; both slices are lent for the call. */
+/* A message has arrived; all is lent for the call. `holder`, where it is not NULL, has
+ * the bytes of the attachment: who keeps them needs no copy. */
 enum gg_worker_news gg_worker_receive(struct gg_worker *agent, struct gg_mono now,
-                                      struct gg_slice frame,
-                                      struct gg_slice attachment);
+                                      struct gg_slice frame, struct gg_slice attachment,
+                                      struct gg_blob *holder);
 
-/* The message to send next, valid until the next call; false when there is none. */
+/* The message to send next, lent until the next call; false when there is none.
+ * *out_attachment is NULL where it has one frame. */
 bool gg_worker_front(struct gg_worker *agent, struct gg_slice *out_frame,
-                     struct gg_slice *out_attachment);
+                     struct gg_blob **out_attachment);
 void gg_worker_sent(struct gg_worker *agent);
 
 /* The broker has been silent for longer than it may be. */

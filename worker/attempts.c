@@ -116,12 +116,12 @@ void gg_attempt_drop_work(struct gg_attempt *attempt)
     }
 }
 
-struct gg_work *gg_work_new(const struct gg_assign *assign)
+struct gg_work *gg_work_new(const struct gg_assign *assign, struct gg_blob *holder)
 {
     struct gg_work *work = calloc(1, sizeof *work);
     bool good = work != NULL;
     if (good && assign->payload.len > 0) {
-        good = (work->payload = gg_blob_new(assign->payload)) != NULL;
+        good = (work->payload = gg_blob_keep(assign->payload, holder)) != NULL;
     }
     if (good && assign->key.len > 0) {
         good = (work->key = gg_blob_new(assign->key)) != NULL;

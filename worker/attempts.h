@@ -143,7 +143,7 @@ struct gg_attempt *gg_attempts_take(struct gg_attempts *attempts,
 void gg_attempts_release(struct gg_attempts *attempts, struct gg_attempt *attempt);
 
 /* The work that an assignment asks for, copied; NULL without memory. */
-struct gg_work *gg_work_new(const struct gg_assign *assign);
+struct gg_work *gg_work_new(const struct gg_assign *assign, struct gg_blob *holder);
 
 /* Give back the work of an attempt that will not run any more. */
 void gg_attempt_drop_work(struct gg_attempt *attempt);

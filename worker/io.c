@@ -166,7 +166,7 @@ static void reload(struct io *io)
 static void write_socket(struct io *io)
 {
     struct gg_slice frame;
-    struct gg_slice attachment;
+    struct gg_blob *attachment = NULL;
     for (int i = 0; i < SENDS_A_TURN; i++) {
         if (!gg_worker_front(io->agent, &frame, &attachment) ||
             !gg_socket_send(&io->contact.socket, frame, attachment)) {
@@ -184,8 +184,8 @@ static void read_socket(struct io *io, struct gg_mono now)
             !gg_socket_receive(&io->contact.socket, &message)) {
             return;
         }
-        enum gg_worker_news news = gg_worker_receive(io->agent, now, message.frame,
-                                                     message.attachment);
+        enum gg_worker_news news = gg_worker_receive(
+            io->agent, now, message.frame, message.attachment, message.holder);
         gg_socket_release(&message);
         gg_contact_news(&io->contact, now, news);
         write_socket(io); /* What came of it goes while the next is on its way. */

@@ -150,7 +150,7 @@ uint64_t gg_postbag_add(struct gg_postbag *postbag, enum gg_command_code code,
 }
 
 bool gg_postbag_front(struct gg_postbag *postbag, uint64_t acked,
-                      struct gg_slice *out_frame, struct gg_slice *out_attachment)
+                      struct gg_slice *out_frame, struct gg_blob **out_attachment)
 {
     struct gg_link *first = gg_list_first(&postbag->messages);
     if (first == NULL) {
@@ -164,7 +164,7 @@ bool gg_postbag_front(struct gg_postbag *postbag, uint64_t acked,
                                .acked = acked};
     gg_prefix_write(&header, message->count, message->body.data);
     *out_frame = gg_buf_slice(&message->body);
-    *out_attachment = gg_blob_slice(message->attachment);
+    *out_attachment = message->attachment;
     return true;
 }
 

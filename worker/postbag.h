@@ -47,7 +47,7 @@ static inline bool gg_postbag_has_room(const struct gg_postbag *postbag)
 /* The message to send next, its header filled in; false when there is none. Valid until
  * the next call on the postbag. `out_attachment->data` is NULL for one frame. */
 bool gg_postbag_front(struct gg_postbag *postbag, uint64_t acked,
-                      struct gg_slice *out_frame, struct gg_slice *out_attachment);
+                      struct gg_slice *out_frame, struct gg_blob **out_attachment);
 
 /* The message of gg_postbag_front() has been sent. */
 void gg_postbag_pop(struct gg_postbag *postbag);

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/frame.h"
 
 enum {
     LINGER_MS = 2000,
@@ -199,16 +200,16 @@ static bool send_frame(struct gg_socket *socket, struct gg_slice frame, int flag
 }
 
 bool gg_socket_send(struct gg_socket *socket, struct gg_slice frame,
-                    struct gg_slice attachment)
+                    struct gg_blob *attachment)
 {
-    bool two = attachment.data != NULL;
+    bool two = attachment != NULL;
     socket->blocked = true;
     if (socket->socket == NULL || !send_frame(socket, frame, two ? ZMQ_SNDMORE : 0)) {
         return false;
     }
     socket->blocked = false;
     /* The rest of a message that has begun is always taken. */
-    return !two || send_frame(socket, attachment, 0);
+    return !two || gg_frame_send(socket->socket, attachment, 0);
 }
 
 static zmq_msg_t *message_at(struct gg_received *received, int index)
@@ -220,6 +221,7 @@ bool gg_socket_receive(struct gg_socket *socket, struct gg_received *out)
 {
     out->count = 0;
     out->attachment = (struct gg_slice){0};
+    out->holder = NULL;
     bool more = true;
     while (more) {
         zmq_msg_t extra;
@@ -243,8 +245,11 @@ bool gg_socket_receive(struct gg_socket *socket, struct gg_received *out)
     out->frame = gg_slice_of(zmq_msg_data(message_at(out, 0)),
                              zmq_msg_size(message_at(out, 0)));
     if (out->count == FRAMES_MAX) {
-        out->attachment = gg_slice_of(zmq_msg_data(message_at(out, 1)),
-                                      zmq_msg_size(message_at(out, 1)));
+        out->holder = gg_frame_take(message_at(out, 1));
+        out->attachment = out->holder != NULL
+                              ? gg_blob_slice(out->holder)
+                              : gg_slice_of(zmq_msg_data(message_at(out, 1)),
+                                            zmq_msg_size(message_at(out, 1)));
     }
     return true;
 }
@@ -255,6 +260,7 @@ void gg_socket_release(struct gg_received *received)
         (void)zmq_msg_close(message_at(received, i));
     }
     received->count = 0;
+    gg_blob_unref(&received->holder);
 }
 
 /* Where the host of "tcp://host:port" begins and how long it is; false without one. */

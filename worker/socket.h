@@ -41,6 +41,7 @@ struct gg_socket {
 struct gg_received {
     struct gg_slice frame;
     struct gg_slice attachment; /* data NULL: one frame. */
+    struct gg_blob *holder;     /* Of a large attachment, or NULL. */
     _Alignas(void *) unsigned char messages[2][64];
     int count;
 };
@@ -64,7 +65,7 @@ bool gg_socket_is_writable(struct gg_socket *socket);
 
 /* Send one message of one frame or two. False: there is no room now. */
 bool gg_socket_send(struct gg_socket *socket, struct gg_slice frame,
-                    struct gg_slice attachment);
+                    struct gg_blob *attachment);
 
 /* Take the next message that is there; false when there is none. */
 bool gg_socket_receive(struct gg_socket *socket, struct gg_received *out);

@@ -599,7 +599,9 @@ void gg_core_step(struct gg_core *core, const struct gg_event *ev,
         on_hello(core, fx, ev);
         break;
     case GG_EV_COMMAND:
+        core->holder = ev->blob;
         on_command(core, fx, ev->peer, ev->command);
+        core->holder = NULL;
         break;
     case GG_EV_RECEIPT:
         on_receipt(core, fx, ev->token);

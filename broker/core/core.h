@@ -58,7 +58,9 @@ struct gg_event {
     enum gg_core_space space; /* SPACE */
     enum gg_err err;          /* ANSWERED */
     const char *text;         /* ANSWERED: why not; lent for the step. */
-    struct gg_blob *blob;     /* ANSWERED: what was read; lent for the step. */
+    struct gg_blob *blob;     /* ANSWERED: what was read. COMMAND: what holds the bytes
+                                 of a field that came as second frame; NULL: nothing
+                                 does. Lent for the step. */
 };
 
 enum gg_effect_type {

@@ -88,7 +88,7 @@ static bool keep_result(struct gg_core *core, struct gg_job *job,
                         const struct gg_outcome_info *outcome)
 {
     if (outcome->result.len > 0) {
-        job->result = gg_blob_new(outcome->result);
+        job->result = gg_blob_keep(outcome->result, core->holder);
         if (job->result == NULL) {
             return false;
         }

@@ -199,6 +199,7 @@ struct gg_core {
     uint64_t job_number;
     uint64_t record_number;
     bool closing;
+    struct gg_blob *holder; /* Of the second frame, in this step; lent. */
 
     struct gg_link unkept;   /* struct gg_job.unkept: written at the end of the step. */
     struct gg_buf scratch;   /* For the lists inside a record. */

@@ -209,7 +209,7 @@ static bool copy_bytes(struct gg_core *core, struct gg_job *job,
                        const struct gg_submit *submit)
 {
     if (submit->payload.len > 0) {
-        job->payload = gg_blob_new(submit->payload);
+        job->payload = gg_blob_keep(submit->payload, core->holder);
         if (job->payload == NULL) {
             return false;
         }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "broker/io/shell_state.h"
+#include "common/frame.h"
 #include "common/log.h"
 
 /* A message as it came: who really sent it, and its frames. */
@@ -53,11 +54,13 @@ static bool receive(struct gg_shell *shell, enum gg_endpoint endpoint,
             return true;
         }
         static const uint8_t empty;
-        out->attachment = slice_of(&shell->attachment);
+        out->too_many = zmq_msg_more(&shell->attachment);
+        shell->holder = gg_frame_take(&shell->attachment);
+        out->attachment = shell->holder != NULL ? gg_blob_slice(shell->holder)
+                                                : slice_of(&shell->attachment);
         if (out->attachment.data == NULL) {
             out->attachment.data = &empty; /* There is a second frame, without bytes. */
         }
-        out->too_many = zmq_msg_more(&shell->attachment);
         if (out->too_many) {
             throw_rest_away(socket);
         }
@@ -109,6 +112,7 @@ static bool on_command(struct gg_shell *shell, struct gg_peer *peer,
         .now = shell->now,
         .peer = peer->number,
         .command = command,
+        .blob = shell->holder,
     };
     uint64_t serial = peer->serial;
     gg_shell_step(shell, &ev);
@@ -281,5 +285,6 @@ void gg_shell_drain(struct gg_shell *shell, enum gg_endpoint endpoint, int budge
             return;
         }
         on_arrival(shell, &arrival);
+        gg_blob_unref(&shell->holder);
     }
 }

@@ -192,7 +192,7 @@ static enum gg_sent send_one(struct gg_outbox *box, struct gg_peer *peer,
     };
     gg_prefix_write(&header, out->count, out->bytes.data);
     enum gg_sent sent = box->send(box->ctx, &peer->route, gg_buf_slice(&out->bytes),
-                                  gg_blob_slice(out->attachment));
+                                  out->attachment);
     if (sent == GG_SENT) {
         size_t shared = gg_blob_slice(out->attachment).len;
         peer->sent = out->sequence;

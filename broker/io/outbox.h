@@ -32,10 +32,10 @@ enum gg_sent {
     GG_SENT_GONE,  /* There is no such peer any more. */
 };
 
-/* Send one message without waiting; `attachment.data` is NULL where there is none. */
+/* Send one message without waiting; `attachment` is NULL where there is none. */
 typedef enum gg_sent gg_outbox_send_fn(void *ctx, const struct gg_route *route,
                                        struct gg_slice frame,
-                                       struct gg_slice attachment);
+                                       struct gg_blob *attachment);
 
 struct gg_withheld; /* outbox.c */
 

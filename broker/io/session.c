@@ -32,8 +32,7 @@ static void send_alone(struct gg_shell *shell, const struct gg_route *route,
     gg_prefix_write(header, 1, frame);
     memcpy(frame + GG_PREFIX_BYTES, command.data, command.len);
     (void)gg_router_send(&shell->routers[route->endpoint], route,
-                         gg_slice_of(frame, GG_PREFIX_BYTES + command.len),
-                         (struct gg_slice){0});
+                         gg_slice_of(frame, GG_PREFIX_BYTES + command.len), NULL);
     shell->sent_alone++;
 }
 

@@ -45,7 +45,8 @@ struct gg_shell {
     zmq_msg_t route;
     zmq_msg_t frame;
     zmq_msg_t attachment;
-    struct gg_buf scratch; /* Commands of our own. */
+    struct gg_blob *holder; /* Of a large attachment, in its place. */
+    struct gg_buf scratch;  /* Commands of our own. */
 
     struct gg_now now; /* Of this pass. */
     struct gg_mono housekeeping_at;

@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "common/frame.h"
 
 enum {
     OPTION_ZERO_COPY_RECV = 10,     /* Context; hidden in this libzmq's header. */
@@ -296,18 +297,18 @@ static bool send_copy(void *socket, struct gg_slice bytes, int flags)
  * of the message goes through, so that only memory can fail there. */
 enum gg_sent gg_router_send(const struct gg_router *router,
                             const struct gg_route *route, struct gg_slice frame,
-                            struct gg_slice attachment)
+                            struct gg_blob *attachment)
 {
     void *socket = router->socket;
     if (zmq_send(socket, route->id, route->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         return errno == EAGAIN || errno == EINTR ? GG_SENT_STUCK : GG_SENT_GONE;
     }
-    bool whole = attachment.data == NULL;
+    bool whole = attachment == NULL;
     if (!send_copy(socket, frame, whole ? 0 : ZMQ_SNDMORE)) {
         (void)zmq_send(socket, "", 0, ZMQ_DONTWAIT); /* Never leave a message open. */
         return GG_SENT_GONE;
     }
-    if (!whole && !send_copy(socket, attachment, 0)) {
+    if (!whole && !gg_frame_send(socket, attachment, 0)) {
         (void)zmq_send(socket, "", 0, ZMQ_DONTWAIT);
         return GG_SENT_GONE;
     }

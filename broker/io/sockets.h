@@ -65,6 +65,6 @@ bool gg_router_event(struct gg_router *router, struct gg_socket_event *out_event
 /* Send one message of ours without waiting. */
 enum gg_sent gg_router_send(const struct gg_router *router,
                             const struct gg_route *route, struct gg_slice frame,
-                            struct gg_slice attachment);
+                            struct gg_blob *attachment);
 
 #endif

@@ -235,7 +235,7 @@ static int open_signals(void)
 }
 
 static enum gg_sent send_message(void *ctx, const struct gg_route *route,
-                                 struct gg_slice frame, struct gg_slice attachment)
+                                 struct gg_slice frame, struct gg_blob *attachment)
 {
     struct gg_shell *shell = ctx;
     return gg_router_send(&shell->routers[route->endpoint], route, frame, attachment);

@@ -164,13 +164,12 @@ static enum gg_err read_open(struct gg_files *files, int fd, const char *path,
     if ((uint64_t)stat.st_size != len + GG_BLOB_HEAD_BYTES) {
         return damaged(report, path, "it is not as long as its head says");
     }
-    struct gg_blob *blob = malloc(sizeof *blob + len);
+    uint8_t *data = NULL;
+    struct gg_blob *blob = gg_blob_room(len, &data);
     if (blob == NULL) {
         return gg_report_fault(report, GG_ERR_NO_MEMORY, "no memory");
     }
-    blob->refs = 1;
-    blob->len = len;
-    got = gg_files_read(files, fd, blob->data, len, GG_BLOB_HEAD_BYTES);
+    got = gg_files_read(files, fd, data, len, GG_BLOB_HEAD_BYTES);
     enum gg_err err = GG_OK;
     if (got < 0) {
         err = gg_report_system(report, "read", path, errno);

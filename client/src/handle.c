@@ -145,7 +145,7 @@ static void flush(ganger *handle, struct gg_now now)
 {
     struct gg_outgoing out;
     while (gg_session_next(handle->session, now, &out) &&
-           gg_transport_send(handle->transport, out.frame, out.attachment)) {
+           gg_transport_send(handle->transport, out.frame, out.large)) {
         gg_session_sent(handle->session, now.mono);
     }
 }
@@ -454,7 +454,7 @@ void ganger_close(ganger **handle_p)
     int linger_ms = 0;
     if (handle->transport != NULL && handle->session != NULL &&
         gg_session_bye(handle->session, &out) &&
-        gg_transport_send(handle->transport, out.frame, out.attachment)) {
+        gg_transport_send(handle->transport, out.frame, out.large)) {
         linger_ms = BYE_LINGER_MS;
     }
     gg_transport_close(&handle->transport, linger_ms);

@@ -114,6 +114,7 @@ bool gg_session_wake(const struct gg_session *session, struct gg_mono *out_at);
 struct gg_outgoing {
     struct gg_slice frame;
     struct gg_slice attachment; /* data NULL: none. */
+    struct gg_blob *large;      /* Holds the attachment; NULL: none. */
 };
 
 /* The next message, which stays the next until gg_session_sent(). False: nothing is to

@@ -221,6 +221,7 @@ bool gg_session_next(struct gg_session *session, struct gg_now now,
         return false;
     }
     out->frame = gg_buf_slice(&session->out);
+    out->large = session->out_large;
     out->attachment = gg_blob_slice(session->out_large);
     return true;
 }
@@ -250,6 +251,7 @@ bool gg_session_bye(struct gg_session *session, struct gg_outgoing *out)
     }
     end_message(session, GG_MESSAGE_COMMANDS, 1);
     out->frame = gg_buf_slice(&session->out);
+    out->large = NULL;
     out->attachment = (struct gg_slice){0};
     return true;
 }

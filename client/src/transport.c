@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/frame.h"
 #include "common/rng.h"
 
 enum {
@@ -473,12 +474,12 @@ bool gg_transport_wake(const struct gg_transport *transport, struct gg_mono *out
 /* ---- messages ---- */
 
 bool gg_transport_send(struct gg_transport *transport, struct gg_slice frame,
-                       struct gg_slice attachment)
+                       struct gg_blob *attachment)
 {
     if (transport->socket == NULL) {
         return false;
     }
-    bool two = attachment.data != NULL;
+    bool two = attachment != NULL;
     int flags = ZMQ_DONTWAIT | (two ? ZMQ_SNDMORE : 0);
     int rc = 0;
     do {
@@ -488,11 +489,7 @@ bool gg_transport_send(struct gg_transport *transport, struct gg_slice frame,
         return false;
     }
     /* Once the first frame is taken, so are the others of its message. */
-    if (two && zmq_send(transport->socket, attachment.data, attachment.len,
-                        ZMQ_DONTWAIT) < 0) {
-        return false;
-    }
-    return true;
+    return !two || gg_frame_send(transport->socket, attachment, 0);
 }
 
 static bool receive_frame(struct gg_transport *transport, int i)

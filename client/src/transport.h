@@ -70,7 +70,7 @@ bool gg_transport_wake(const struct gg_transport *transport, struct gg_mono *out
 
 /* Send one message of one or two frames. False: not now; the descriptor tells when. */
 bool gg_transport_send(struct gg_transport *transport, struct gg_slice frame,
-                       struct gg_slice attachment);
+                       struct gg_blob *attachment);
 
 /* Receive one message; false: none is there. Lent until the next call. Messages of more
  * than two frames are dropped. */

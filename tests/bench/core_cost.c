@@ -65,11 +65,11 @@ static const struct scenario scenarios[] = {
 /* ---- the broker ---- */
 
 static enum gg_sent deliver(void *ctx, const struct gg_route *route,
-                            struct gg_slice frame, struct gg_slice attachment)
+                            struct gg_slice frame, struct gg_blob *attachment)
 {
     struct world *world = ctx;
     struct side *side = &world->sides[route->id[0]];
-    GG_ASSERT(attachment.data == NULL);
+    GG_ASSERT(attachment == NULL);
     uint64_t len = frame.len;
     gg_buf_append(&side->in, &len, sizeof len);
     gg_buf_append(&side->in, frame.data, frame.len);

@@ -155,7 +155,7 @@ static void try_client(struct bites *bites, struct gg_buf *frame)
 static void run_jobs(struct gg_worker *agent, struct gg_now now, bool *busy)
 {
     struct gg_slice frame;
-    struct gg_slice attachment;
+    struct gg_blob *attachment = NULL;
     struct gg_attempt *attempt = gg_worker_next_start(agent, 0);
     if (attempt != NULL) {
         uint64_t fence = attempt->fence;
@@ -195,11 +195,11 @@ static void try_agent(struct bites *bites, struct gg_buf *frame)
     gg_worker_hello(agent, now, SESSION);
     write_welcome(frame, SESSION);
     enum gg_worker_news news = gg_worker_receive(agent, now.mono, gg_buf_slice(frame),
-                                                 (struct gg_slice){0});
+                                                 (struct gg_slice){0}, NULL);
     GG_ASSERT(news == GG_NEWS_WELCOME);
     while (next_frame(bites, SESSION, GG_MESSAGE_COMMANDS, sequence++, frame)) {
         (void)gg_worker_receive(agent, now.mono, gg_buf_slice(frame),
-                                (struct gg_slice){0});
+                                (struct gg_slice){0}, NULL);
         run_jobs(agent, now, &busy);
         now.mono.ms += 300;
         gg_worker_tick(agent, now.mono);

@@ -21,9 +21,10 @@ static void forget_said(struct fixture *f)
 void listen_to(struct fixture *f)
 {
     struct gg_slice frame;
-    struct gg_slice attachment;
+    struct gg_blob *attached = NULL;
     forget_said(f);
-    while (gg_worker_front(f->agent, &frame, &attachment)) {
+    while (gg_worker_front(f->agent, &frame, &attached)) {
+        struct gg_slice attachment = gg_blob_slice(attached);
         struct gg_message message;
         struct gg_fault fault;
         struct gg_buf *kept = &f->frames[f->frame_count++];
@@ -79,7 +80,7 @@ enum gg_worker_news tell_acked(struct fixture *f, enum gg_message_type type,
                                .acked = acked};
     gg_prefix_write(&header, 1, buf.data);
     enum gg_worker_news news = gg_worker_receive(f->agent, f->now.mono,
-                                                 gg_buf_slice(&buf), lent);
+                                                 gg_buf_slice(&buf), lent, NULL);
     gg_buf_fini(&buf);
     return news;
 }

@@ -204,11 +204,11 @@ static void write_out(struct sim *sim, uint32_t i)
     struct sim_agent *agent = &sim->agents[i];
     uint32_t conn = sim->nodes[sim_agent_node(sim, i)].conn;
     struct gg_slice frame;
-    struct gg_slice attachment;
+    struct gg_blob *attachment = NULL;
     for (int n = 0; n < SENDS_MAX && conn != 0 && !agent->connecting &&
                     gg_worker_front(agent->worker, &frame, &attachment);
          n++) {
-        sim_send(sim, conn, true, frame, attachment);
+        sim_send(sim, conn, true, frame, gg_blob_slice(attachment));
         gg_worker_sent(agent->worker);
     }
 }
@@ -311,7 +311,7 @@ static void on_arrival(struct sim *sim, uint32_t i, const struct sim_packet *pac
     read_confirms(sim, packet);
     enum gg_worker_news news = gg_worker_receive(
         sim->agents[i].worker, sim_now(sim, node).mono, sim_packet_frame(packet),
-        sim_packet_attachment(packet));
+        sim_packet_attachment(packet), NULL);
     on_news(sim, i, news);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "common/bytes.h"
 #include "common/rng.h"
@@ -137,6 +138,100 @@ static void no_payload_and_empty_payload_are_empty(void **state)
     assert_int_equal(gg_blob_slice(NULL).len, 0);
 }
 
+struct lent {
+    struct gg_far_blob far;
+    int *released;
+};
+
+static void count_release(struct gg_far_blob *far)
+{
+    struct lent *lent = (struct lent *)far;
+    (*lent->released)++;
+    free(lent);
+}
+
+static struct gg_blob *lend(struct gg_slice bytes, int *released)
+{
+    struct lent *lent = malloc(sizeof *lent);
+    assert_non_null(lent);
+    lent->released = released;
+    gg_far_blob_init(&lent->far, bytes, count_release);
+    return &lent->far.blob;
+}
+
+static void far_payload_is_given_back_once_by_its_last_holder(void **state)
+{
+    (void)state;
+    static const uint8_t sizes[] = {1, 0};
+    for (size_t i = 0; i < sizeof sizes; i++) {
+        static const uint8_t bytes[GG_BLOB_LARGE_BYTES];
+        struct gg_slice lent = gg_slice_of(bytes, sizeof bytes - sizes[i]);
+        int released = 0;
+        struct gg_blob *a = lend(lent, &released);
+        struct gg_blob *b = gg_blob_ref(a);
+        assert_ptr_equal(gg_blob_slice(a).data, bytes);
+        gg_blob_unref(&a);
+        assert_int_equal(released, 0);
+        gg_blob_unref(&b);
+        assert_int_equal(released, 1);
+    }
+}
+
+static void only_a_whole_payload_is_kept_with_its_holder(void **state)
+{
+    (void)state;
+    int released = 0;
+    struct gg_slice bytes = gg_slice_text("payload");
+    struct gg_blob *holder = lend(bytes, &released);
+
+    struct gg_blob *whole = gg_blob_keep(bytes, holder);
+    struct gg_blob *part = gg_blob_keep(gg_slice_of(bytes.data, 3), holder);
+    struct gg_blob *alone = gg_blob_keep(bytes, NULL);
+    gg_blob_unref(&holder);
+
+    assert_ptr_equal(gg_blob_slice(whole).data, bytes.data);
+    assert_true(gg_slice_equal(gg_blob_slice(part), gg_slice_text("pay")));
+    assert_ptr_not_equal(gg_blob_slice(part).data, bytes.data);
+    assert_true(gg_slice_equal(gg_blob_slice(alone), bytes));
+    assert_ptr_not_equal(gg_blob_slice(alone).data, bytes.data);
+    assert_int_equal(released, 0);
+    gg_blob_unref(&whole);
+    assert_int_equal(released, 1);
+    gg_blob_unref(&part);
+    gg_blob_unref(&alone);
+}
+
+enum { COUNTERS = 4, TURNS = 20000 };
+
+static void *count_up_and_down(void *shared)
+{
+    for (int i = 0; i < TURNS; i++) {
+        struct gg_blob *mine = gg_blob_ref(shared);
+        gg_blob_unref(&mine);
+    }
+    return NULL;
+}
+
+static void large_payload_is_counted_by_several_threads(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[GG_BLOB_LARGE_BYTES];
+    int released = 0;
+    pthread_t threads[COUNTERS];
+    struct gg_blob *blob = lend(gg_slice_of(bytes, sizeof bytes), &released);
+    for (int i = 0; i < COUNTERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, count_up_and_down, blob), 0);
+    }
+    for (int i = 0; i < COUNTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+
+    assert_int_equal(atomic_load(&blob->refs), 1);
+    assert_int_equal(released, 0);
+    gg_blob_unref(&blob);
+    assert_int_equal(released, 1);
+}
+
 static void buffer_grows_to_its_maximum_and_no_further(void **state)
 {
     (void)state;
@@ -251,6 +346,9 @@ int main(void)
         cmocka_unit_test(every_letter_of_unicode_is_valid_and_no_surrogate),
         cmocka_unit_test(payload_lives_until_its_last_holder_goes),
         cmocka_unit_test(no_payload_and_empty_payload_are_empty),
+        cmocka_unit_test(far_payload_is_given_back_once_by_its_last_holder),
+        cmocka_unit_test(only_a_whole_payload_is_kept_with_its_holder),
+        cmocka_unit_test(large_payload_is_counted_by_several_threads),
         cmocka_unit_test(buffer_grows_to_its_maximum_and_no_further),
         cmocka_unit_test(append_that_does_not_fit_changes_nothing),
         cmocka_unit_test(reserve_beyond_any_size_is_refused),

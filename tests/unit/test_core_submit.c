@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "broker/core/registry.h"
 #include "broker/core/state.h"
 #include "tests/lib/stage.h"
 
@@ -53,6 +54,31 @@ static void accepted_job_is_ready_and_names_its_durability(void **state)
     assert_int_equal(job->durability, GG_DURABILITY_NONE);
     assert_false(job->existing);
     assert_int_equal(stage_heard(stage, ALICE, GG_CMD_JOB, 0)->command.request, 5);
+}
+
+static void large_payload_is_kept_where_it_came_in(void **state)
+{
+    struct stage *stage = *state;
+    static const uint8_t large[GG_INLINE_BYTES_MAX + 1];
+    struct gg_blob *frame = gg_blob_new(gg_slice_of(large, sizeof large));
+    assert_non_null(frame);
+    struct gg_command command = {.code = GG_CMD_SUBMIT, .request = 1};
+    command.as.submit = stage_submission(stage, "reports");
+    command.as.submit.payload = gg_blob_slice(frame);
+    struct gg_event ev = {.type = GG_EV_COMMAND,
+                          .now = stage->now,
+                          .peer = ALICE,
+                          .command = &command,
+                          .blob = frame};
+
+    gg_effects_clear(&stage->fx);
+    gg_core_step(stage->core, &ev, &stage->fx);
+
+    const struct gg_job *job = gg_registry_by_id(stage->core, &command.as.submit.id);
+    assert_non_null(job);
+    assert_ptr_equal(job->payload, frame);
+    assert_true(job->charged >= sizeof large);
+    gg_blob_unref(&frame);
 }
 
 static void resend_of_an_id_makes_no_second_job(void **state)
@@ -408,6 +434,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(accepted_job_is_ready_and_names_its_durability),
+        TEST(large_payload_is_kept_where_it_came_in),
         TEST(resend_of_an_id_makes_no_second_job),
         TEST(equal_keys_make_one_job),
         TEST(key_with_another_payload_is_refused),

@@ -36,7 +36,7 @@ struct fixture {
 };
 
 static enum gg_sent keep(void *ctx, const struct gg_route *route, struct gg_slice frame,
-                         struct gg_slice attachment)
+                         struct gg_blob *attachment)
 {
     struct wire *wire = ctx;
     wire->calls++;
@@ -52,7 +52,7 @@ static enum gg_sent keep(void *ctx, const struct gg_route *route, struct gg_slic
     gg_slice_copy(
         gg_slice_of(frame.data + GG_PREFIX_BYTES, frame.len - GG_PREFIX_BYTES),
         wire->sent[i].text, sizeof wire->sent[i].text);
-    wire->sent[i].attachment_bytes = attachment.len;
+    wire->sent[i].attachment_bytes = gg_blob_slice(attachment).len;
     return GG_SENT;
 }
 
