@@ -51,8 +51,9 @@ bool gg_utf8_valid(struct gg_slice slice);
 enum { GG_BLOB_LARGE_BYTES = 16384 };
 
 /* A payload shared by counting, freed with its last holder. It never changes. From
- * GG_BLOB_LARGE_BYTES on a blob may be held by several threads, as a frame is on its way
- * out; one thread owns all references to a smaller one, whose counting costs less. */
+ * GG_BLOB_LARGE_BYTES on a blob may be held by several threads, as a frame is on its
+ * way out; one thread owns all references to a smaller one, whose counting costs less.
+ */
 struct gg_blob {
     _Atomic uint32_t refs;
     bool far; /* A struct gg_far_blob; else the bytes stand behind this. */
