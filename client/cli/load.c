@@ -1,5 +1,6 @@
 #include "client/cli/load.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,20 @@
 #include "client/cli/say.h"
 #include "common/clock.h"
 
-enum { POLL_MS = 1000, GIVE_UP_US = 10 * 1000 * 1000 };
+enum {
+    POLL_MS = 1000,
+    GIVE_UP_US = 10 * 1000 * 1000,
+    LENT_BYTES = 16384, /* Smaller payloads are copied in any case. */
+};
+
+/* All jobs have the same payload; how many frames hold it. */
+static atomic_int_fast64_t lent;
+
+static void give_back(void *ctx)
+{
+    (void)ctx;
+    (void)atomic_fetch_sub(&lent, 1);
+}
 
 struct slot {
     struct running *running;
@@ -59,6 +73,7 @@ static bool fill(ganger *broker, struct running *running,
     while (running->free != NULL && *left > 0) {
         struct slot *slot = running->free;
         slot->start_us = now_us;
+        (void)atomic_fetch_add(&lent, submission->payload_done != NULL);
         if (ganger_submit_start(broker, submission, true, 0, on_answer, slot) == 0) {
             running->out->err = GANGER_USAGE;
             (void)snprintf(running->out->text, sizeof running->out->text, "%s",
@@ -115,11 +130,12 @@ void gg_load_run(ganger *broker, const struct gg_load *load, struct gg_load_repo
     submission.payload = (ganger_bytes){.data = payload, .len = load->size};
     submission.keep_ms = load->keep_ms;
     submission.end_only = true;
+    submission.payload_done = load->size >= LENT_BYTES ? give_back : NULL;
     loop(broker, &running, &submission, load);
     out->end_us = running.last_us;
-    free(payload);
-    if (running.in_flight == 0) {
-        free(
-            slots); /* Else callbacks may still come for them: the process ends soon. */
+    /* Else callbacks and frames may still need them: the process ends soon. */
+    if (running.in_flight == 0 && atomic_load(&lent) == 0) {
+        free(payload);
+        free(slots);
     }
 }

@@ -1,10 +1,12 @@
 #include "client/src/ask.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "common/assert.h"
 #include "common/name.h"
 
 static ganger_err usage(ganger *handle, const char *what)
@@ -154,12 +156,54 @@ static ganger_err check_size(ganger *handle, struct gg_slice payload)
         most);
 }
 
-ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
-                         struct gg_submit *out)
+/* ---- payloads that are not copied ---- */
+
+struct lent {
+    struct gg_far_blob far;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void release(struct gg_far_blob *far)
 {
-    if (from == NULL) {
-        return usage(handle, "there is no submission");
+    struct lent *lent = (struct lent *)far;
+    lent->done(lent->ctx);
+    free(lent);
+}
+
+void gg_ask_give_back(const ganger_submission *from, size_t count)
+{
+    for (size_t i = 0; from != NULL && i < count; i++) {
+        if (from[i].payload_done != NULL) {
+            from[i].payload_done(from[i].payload_ctx);
+        }
     }
+}
+
+static ganger_err lend(ganger *handle, const ganger_submission *from)
+{
+    GG_ASSERT(handle->lent == NULL);
+    if (from->payload_done == NULL) {
+        return GANGER_OK;
+    }
+    struct lent *lent = malloc(sizeof *lent);
+    if (lent == NULL) {
+        gg_ask_give_back(from, 1);
+        return gg_handle_fail(handle, GG_ERR_NO_MEMORY, "out of memory");
+    }
+    lent->done = from->payload_done;
+    lent->ctx = from->payload_ctx;
+    gg_far_blob_init(&lent->far, gg_slice_of(from->payload.data, from->payload.len),
+                     release);
+    handle->lent = &lent->far.blob;
+    return GANGER_OK;
+}
+
+/* ---- submissions ---- */
+
+static ganger_err fill_submit(ganger *handle, const ganger_submission *from,
+                              struct gg_submit *out)
+{
     *out = (struct gg_submit){
         .priority = from->priority,
         .delay_ms = from->delay_ms,
@@ -197,10 +241,27 @@ ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
     return GANGER_OK;
 }
 
+ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
+                         struct gg_submit *out)
+{
+    if (from == NULL) {
+        return usage(handle, "there is no submission");
+    }
+    ganger_err err = lend(handle, from);
+    if (err == GANGER_OK) {
+        err = fill_submit(handle, from, out);
+    }
+    if (err != GANGER_OK) {
+        gg_blob_unref(&handle->lent);
+    }
+    return err;
+}
+
 ganger_err gg_ask_submit_many(ganger *handle, const ganger_submission *from,
                               size_t count, struct gg_submit_many *out)
 {
     if (from == NULL || count == 0 || count > GG_SUBMITS_MAX) {
+        gg_ask_give_back(from, count);
         return gg_handle_fail(handle, GG_ERR_USAGE,
                               "%zu submissions in one call; 1 to %d fit", count,
                               GG_SUBMITS_MAX);
@@ -210,9 +271,11 @@ ganger_err gg_ask_submit_many(ganger *handle, const ganger_submission *from,
         struct gg_submit submit;
         ganger_err err = gg_ask_submit(handle, &from[i], &submit);
         if (err != GANGER_OK) {
+            gg_ask_give_back(&from[i + 1], count - i - 1);
             return err;
         }
         gg_record_write(&handle->entries, GG_RECORD_SUBMIT, &submit, NULL);
+        gg_blob_unref(&handle->lent);
     }
     if (handle->entries.failed) {
         return gg_handle_fail(handle, GG_ERR_NO_MEMORY, "out of memory");
@@ -254,12 +317,17 @@ ganger_err gg_ask(ganger *handle, enum gg_command_code code, const void *record,
                   int timeout_ms, const struct gg_asker *asker, uint64_t *out_number)
 {
     struct gg_request *request = gg_session_begin(handle->session, code, asker);
+    struct gg_blob *lent = handle->lent;
+    handle->lent = NULL;
     if (request == NULL) {
+        gg_blob_unref(&lent);
         return gg_handle_fail(handle, GG_ERR_TOO_MANY,
                               "%" PRIu32 " requests are in flight, or memory is out",
                               gg_session_in_flight(handle->session));
     }
-    if (gg_session_write(request, record) != GG_OK) {
+    enum gg_err err = gg_session_write(request, record, lent);
+    gg_blob_unref(&lent);
+    if (err != GG_OK) {
         gg_session_abandon(handle->session, request);
         return gg_handle_fail(handle, GG_ERR_NO_MEMORY, "out of memory");
     }
@@ -269,8 +337,7 @@ ganger_err gg_ask(ganger *handle, enum gg_command_code code, const void *record,
     if (timeout_ms >= 0) {
         end = gg_mono_add(now, (uint64_t)timeout_ms);
     }
-    enum gg_err err = gg_session_put(handle->session, request, now,
-                                     timeout_ms < 0 ? NULL : &end);
+    err = gg_session_put(handle->session, request, now, timeout_ms < 0 ? NULL : &end);
     if (err != GG_OK) {
         return gg_handle_fail(handle, err, "out of memory");
     }

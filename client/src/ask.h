@@ -7,9 +7,13 @@
 #include "client/src/handle.h"
 
 /* Fill *out; its texts are lent from `from`, its lists and the key of `unique` stand in
- * handle->lists until that is cleared. On error the sentence is set. */
+ * handle->lists until that is cleared, its payload is in handle->lent where it need not
+ * be copied: gg_ask() takes it from there. On error the sentence is set. */
 GG_MUST_USE ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
                                      struct gg_submit *out);
+
+/* Submissions that come to nothing: their payloads are not needed. */
+void gg_ask_give_back(const ganger_submission *from, size_t count);
 
 /* All of them as one command; the entries stand in handle->entries. */
 GG_MUST_USE ganger_err gg_ask_submit_many(ganger *handle, const ganger_submission *from,

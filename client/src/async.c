@@ -118,7 +118,11 @@ uint64_t ganger_submit_start(ganger *handle, const ganger_submission *submission
                              void *ctx)
 {
     struct gg_submit submit;
-    if (handle == NULL || gg_ask_submit(handle, submission, &submit) != GANGER_OK) {
+    if (handle == NULL) {
+        gg_ask_give_back(submission, 1);
+        return 0;
+    }
+    if (gg_ask_submit(handle, submission, &submit) != GANGER_OK) {
         return 0;
     }
     submit.wait = until_end;

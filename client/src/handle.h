@@ -30,6 +30,7 @@ struct ganger {
     struct gg_arena kept;  /* What a call has returned: until the next one. */
     struct gg_buf lists;   /* Array fields of the command being made. */
     struct gg_buf entries; /* Submissions of a submit_many being made. */
+    struct gg_blob *lent;  /* Payload of a submission being made; NULL: to be copied. */
 
     char error[GG_SENTENCE_BYTES];
     unsigned retry_ms;

@@ -75,14 +75,15 @@ struct gg_request *gg_session_begin(struct gg_session *session,
     return request;
 }
 
-enum gg_err gg_session_write(struct gg_request *request, const void *record)
+enum gg_err gg_session_write(struct gg_request *request, const void *record,
+                             struct gg_blob *holder)
 {
     enum gg_command_code code = (enum gg_command_code)request->code;
     struct gg_slice large = {0};
     gg_buf_clear(&request->bytes);
     gg_command_write(&request->bytes, code, request->number, record, &large);
     if (large.data != NULL) {
-        request->large = gg_blob_new(large);
+        request->large = gg_blob_keep(large, holder);
     }
     if (code == GG_CMD_SUBMIT) {
         const struct gg_submit *submit = record;

@@ -138,9 +138,9 @@ struct gg_request *gg_session_begin(struct gg_session *session,
                                     enum gg_command_code code,
                                     const struct gg_asker *asker);
 
-/* Write the command's record; a large payload is copied. */
-GG_MUST_USE enum gg_err gg_session_write(struct gg_request *request,
-                                         const void *record);
+/* Write the command's record; a large payload is copied, unless `holder` holds it. */
+GG_MUST_USE enum gg_err gg_session_write(struct gg_request *request, const void *record,
+                                         struct gg_blob *holder);
 
 /* Put it in line. It ends at `deadline`, if that is not NULL. GG_ERR_NO_MEMORY: it has
  * been given up. */

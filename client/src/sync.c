@@ -82,6 +82,7 @@ static ganger_err submit(ganger *handle, const ganger_submission *submission,
                          bool until_end, int timeout_ms, ganger_job *out)
 {
     if (!gg_handle_enter(handle)) {
+        gg_ask_give_back(submission, 1);
         return GANGER_USAGE;
     }
     struct gg_submit record;
@@ -133,6 +134,7 @@ ganger_err ganger_submit_many(ganger *handle, const ganger_submission *submissio
                               size_t count, int timeout_ms, ganger_job *out_jobs)
 {
     if (!gg_handle_enter(handle)) {
+        gg_ask_give_back(submissions, count);
         return GANGER_USAGE;
     }
     struct gg_submit_many record;

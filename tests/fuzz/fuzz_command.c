@@ -100,7 +100,7 @@ static void ask(struct gg_session *session, uint32_t *count, enum gg_command_cod
     } else if (code == GG_CMD_WAIT) {
         record.target.id = gg_session_new_id(session, now.wall);
     }
-    enum gg_err err = gg_session_write(request, &record);
+    enum gg_err err = gg_session_write(request, &record, NULL);
     err = err == GG_OK ? gg_session_put(session, request, now.mono, NULL) : err;
     GG_ASSERT(err == GG_OK);
 }

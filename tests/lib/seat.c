@@ -174,7 +174,7 @@ uint64_t seat_ask(struct seat *f, enum gg_command_code code, const void *record,
     const struct gg_asker asker = {.fn = seat_on_reply, .ctx = f};
     struct gg_request *request = gg_session_begin(f->session, code, &asker);
     assert_non_null(request);
-    assert_int_equal(gg_session_write(request, record), GG_OK);
+    assert_int_equal(gg_session_write(request, record, NULL), GG_OK);
     uint64_t number = request->number;
     struct gg_mono end = {f->now.mono.ms + within_ms};
     assert_int_equal(

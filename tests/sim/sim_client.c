@@ -63,7 +63,7 @@ static void ask(struct sim *sim, uint32_t i, enum gg_command_code code,
     }
     struct gg_mono end = gg_mono_add(now, (uint64_t)sim_about(&sim->work_rng, 4000));
     bool hurried = !sim->healing && gg_rng_below(&sim->work_rng, 3) == 0;
-    enum gg_err err = gg_session_write(request, record);
+    enum gg_err err = gg_session_write(request, record, NULL);
     err = err == GG_OK
               ? gg_session_put(client->session, request, now, hurried ? &end : NULL)
               : err;

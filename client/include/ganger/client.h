@@ -166,7 +166,7 @@ GANGER_API bool ganger_state_final(ganger_state state);
 #define GANGER_DEFAULT UINT64_MAX /* "Not said": the queue's or the broker's default. */
 
 /* A submission. Begin with GANGER_SUBMIT_INIT and set what you need. All is lent for
- * the length of the call. Times in ms. */
+ * the length of the call, but for a payload with `payload_done`. Times in ms. */
 typedef struct ganger_submission {
     ganger_id id;      /* all zeros: the library makes one */
     const char *queue; /* required: 1 to 64 of A-Z a-z 0-9 . _ - */
@@ -195,6 +195,12 @@ typedef struct ganger_submission {
         end_only; /* of a wait for the end: one answer, and of a success only id, names,
                       state, durability, attempt, exit status and result: less to send
                       where jobs are many and short */
+    void (*payload_done)(
+        void *ctx); /* NULL: a payload that is needed longer is copied. Else it is not,
+                       and must not change until this is called: once for each call
+                       with this submission, by any thread, before it returns or later,
+                       also where the call fails. It may only free or count. */
+    void *payload_ctx;
 } ganger_submission;
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
  * falls silent: every request is answered once, and nothing is asked for twice. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -385,6 +386,38 @@ static void large_payload_and_result_go_whole(void **state)
     assert_int_equal(f->got.result_len, sizeof big - 1);
 }
 
+static void count_done(void *ctx)
+{
+    (void)atomic_fetch_add((atomic_int *)ctx, 1);
+}
+
+/* A payload that is lent is told to be done with once, whatever becomes of it. */
+static void lent_payload_is_given_back_once(void **state)
+{
+    struct fixture *f = *state;
+    static char large[100000];
+    atomic_int done = 0;
+    ganger_submission lent = GANGER_SUBMIT_INIT;
+    lent.queue = "no spaces";
+    lent.payload = (ganger_bytes){large, sizeof large};
+    lent.payload_done = count_done;
+    lent.payload_ctx = &done;
+    assert_int_equal(ganger_submit_start(NULL, &lent, true, 0, on_answer, f), 0);
+    assert_int_equal(ganger_submit_start(f->handle, &lent, true, 0, on_answer, f), 0);
+    ganger_submission pair[] = {lent, lent};
+    assert_int_equal(ganger_submit_many(f->handle, pair, 2, 0, NULL), GANGER_USAGE);
+    assert_int_equal(atomic_load(&done), 4);
+
+    lent.queue = "q";
+    assert_true(ganger_submit_start(f->handle, &lent, true, 0, on_answer, f) != 0);
+    until_answered(f, 1);
+    assert_int_equal(fake_last(&f->fake, GG_CMD_SUBMIT)->payload, sizeof large);
+    assert_true(ganger_submit_start(f->handle, &lent, true, 0, on_answer, f) != 0);
+    ganger_close(&f->handle); /* With one in line: nothing holds it any more. */
+
+    assert_int_equal(atomic_load(&done), 6);
+}
+
 static void unique_key_is_the_hash_of_the_payload(void **state)
 {
     struct fixture *f = *state;
@@ -482,6 +515,7 @@ int main(void)
         TEST(deadline_is_kept_with_and_without_a_broker),
         TEST(thousands_leave_in_few_messages),
         TEST(large_payload_and_result_go_whole),
+        TEST(lent_payload_is_given_back_once),
         TEST(unique_key_is_the_hash_of_the_payload),
         TEST(wait_brings_progress_and_output),
         TEST(subscription_is_made_again_and_can_be_ended),
