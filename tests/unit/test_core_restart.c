@@ -436,18 +436,22 @@ static void damaged_and_newer_records_are_refused_by_name(void **state)
     struct gg_id id = submit_keyed(stage, "k");
     const struct kept *kept = &stage->kept[stage->kept_count - 1];
     const char *what = NULL;
-    struct gg_blob *copy = gg_blob_new(gg_blob_slice(kept->bytes));
+    struct gg_slice record = gg_blob_slice(kept->bytes);
+    uint8_t *bytes = NULL;
+    struct gg_blob *copy = gg_blob_room(record.len, &bytes);
+    assert_non_null(copy);
+    memcpy(bytes, record.data, record.len);
     struct gg_id other = gg_id_new(stage->now.wall, &stage->rng);
 
     assert_int_equal(
         gg_core_restore(stage->core, GG_KEEP_JOB, &other, gg_blob_slice(copy), &what),
         GG_ERR_STORE); /* It is another job's. */
-    copy->data[copy->len - 1] ^= 4;
+    bytes[record.len - 1] ^= 4;
     assert_int_equal(
         gg_core_restore(stage->core, GG_KEEP_JOB, &id, gg_blob_slice(copy), &what),
         GG_ERR_STORE);
     assert_non_null(what);
-    copy->data[0] = GG_KEEP_FORMAT + 1;
+    bytes[0] = GG_KEEP_FORMAT + 1;
     assert_int_equal(
         gg_core_restore(stage->core, GG_KEEP_JOB, &id, gg_blob_slice(copy), &what),
         GG_ERR_NOT_UNDERSTOOD);
