@@ -6,7 +6,10 @@
  *   relay load ENDPOINT [--jobs N] [--size BYTES] [--window N] [--idle N]
  *                            a DEALER that submits; prints its figures
  *   relay all [options]      all three as processes; prints the load's figures, and
- *                            the CPU time of the relay
+ *                            the CPU time of the relay; with --rate N the load submits
+ *                            N jobs a second whatever comes back; with --loaders N so
+ *                            many loads run without end while another connection makes
+ *                            `idle` round trips
  *
  * Load DEALER to ROUTER, relay, ROUTER to worker DEALER, and back. Each side reads at
  * most 200 messages a pass and polls once a pass. The relay remembers nothing but the
@@ -14,6 +17,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,18 +26,28 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/clock.h"
 
-enum { DRAIN = 200, ENDPOINT_BYTES = 64, LINE_BYTES = 256, PAYLOAD_MAX = 1 << 20 };
+enum {
+    DRAIN = 200,
+    ENDPOINT_BYTES = 64,
+    LINE_BYTES = 256,
+    PAYLOAD_MAX = 1 << 20,
+    LOADERS_MAX = 64,
+    BURST_US = 100, /* Between two bursts of a steady rate, as in drive.c. */
+};
 
 struct options {
     uint64_t jobs;
     uint64_t size;
     uint64_t window;
     uint64_t idle;
+    uint64_t rate;
+    uint64_t loaders;
 };
 
 _Noreturn static void stop(const char *what)
@@ -225,17 +239,98 @@ static int compare_us(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static void print_times(double *us, uint64_t count)
+{
+    qsort(us, count, sizeof *us, compare_us);
+    (void)printf("p50_us=%.0f p99_us=%.0f max_us=%.0f\n", us[count / 2],
+                 us[count * 99 / 100], us[count - 1]);
+}
+
+static double *times_new(uint64_t count)
+{
+    double *us = calloc(count + 1, sizeof *us);
+    if (us == NULL) {
+        stop("memory");
+    }
+    return us;
+}
+
+/* Results come in the order of the jobs: there is one way and one worker. */
+static void take_results(void *socket, double *us, uint64_t *done)
+{
+    zmq_msg_t result;
+    for (int i = 0; i < DRAIN && receive(socket, &result); i++) {
+        (void)zmq_msg_close(&result);
+        us[*done] = (double)gg_mono_us() - us[*done];
+        (*done)++;
+    }
+}
+
+/* A burst every BURST_US holds the jobs that are due by then; what each takes counts
+ * from when it was due. */
+static void run_pace(void *socket, const struct options *options)
+{
+    double *us = times_new(options->jobs);
+    uint64_t sent = 0;
+    uint64_t done = 0;
+    int64_t start_us = gg_mono_us();
+    int64_t burst_us = start_us;
+    int fd = -1;
+    size_t size = sizeof fd;
+    (void)zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
+    while (done < options->jobs) {
+        int64_t now_us = gg_mono_us();
+        for (; burst_us <= now_us && sent < options->jobs; burst_us += BURST_US) {
+            uint64_t due = (uint64_t)(burst_us - start_us + BURST_US) * options->rate /
+                           1000000;
+            for (; sent < due && sent < options->jobs; sent++) {
+                us[sent] = (double)burst_us;
+                submit(socket, options->size);
+            }
+        }
+        uint64_t before = done;
+        take_results(socket, us, &done);
+        if (done == before) {
+            struct timespec wait = {.tv_nsec = BURST_US * 1000};
+            struct pollfd item = {.fd = fd, .events = POLLIN};
+            (void)ppoll(&item, 1, &wait, NULL);
+        }
+    }
+    (void)printf("jobs_per_second=%.0f ",
+                 (double)done * 1e6 / (double)(gg_mono_us() - start_us));
+    print_times(us, done);
+    free(us);
+}
+
+/* Round trips beside the load of others. */
+static int run_probe(const char *endpoint, const struct options *options)
+{
+    void *context = zmq_ctx_new();
+    void *socket = connected(context, endpoint);
+    double *us = times_new(options->idle);
+    (void)run_jobs(socket, 1, 1, options->size);
+    for (uint64_t i = 0; i < options->idle; i++) {
+        us[i] = run_jobs(socket, 1, 1, options->size);
+    }
+    print_times(us, options->idle);
+    free(us);
+    (void)zmq_close(socket);
+    (void)zmq_ctx_term(context);
+    return 0;
+}
+
 static int run_load(const char *endpoint, const struct options *options)
 {
     void *context = zmq_ctx_new();
     void *socket = connected(context, endpoint);
-    double *trips = calloc(options->idle + 1, sizeof *trips);
-    if (trips == NULL) {
-        stop("memory");
-    }
+    double *trips = times_new(options->idle);
     (void)run_jobs(socket, 1, 1, options->size); /* Until the worker is there. */
     for (uint64_t i = 0; i < options->idle; i++) {
         trips[i] = run_jobs(socket, 1, 1, options->size);
+    }
+    if (options->rate > 0) {
+        run_pace(socket, options);
+        return 0;
     }
     double us = run_jobs(socket, options->jobs, options->window, options->size);
     qsort(trips, options->idle, sizeof *trips, compare_us);
@@ -263,6 +358,28 @@ static pid_t start(char *program, char *mode, char *endpoint, int out)
     _exit(127);
 }
 
+/* Loads that go on until they are killed. */
+static void start_loaders(char *program, char *endpoint, const struct options *options,
+                          pid_t *out)
+{
+    char mode[] = "load";
+    for (uint64_t i = 0; i < options->loaders; i++) {
+        out[i] = fork();
+        if (out[i] == 0) {
+            char jobs_option[] = "--jobs";
+            char jobs[] = "1000000000";
+            char window_option[] = "--window";
+            char window[24];
+            char *argv[] = {program, mode,          endpoint, jobs_option,
+                            jobs,    window_option, window,   NULL};
+            (void)snprintf(window, sizeof window, "%" PRIu64, options->window);
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            (void)execv("/proc/self/exe", argv);
+            _exit(127);
+        }
+    }
+}
+
 static int run_all(char *program, const struct options *options)
 {
     char line[LINE_BYTES];
@@ -282,7 +399,14 @@ static int run_all(char *program, const struct options *options)
         stop("the relay says nothing");
     }
     pid_t worker = start(program, worker_mode, worker_end, -1);
-    int status = run_load(client_end, options);
+    pid_t loaders[LOADERS_MAX];
+    start_loaders(program, client_end, options, loaders);
+    int status = options->loaders > 0 ? run_probe(client_end, options)
+                                      : run_load(client_end, options);
+    for (uint64_t i = 0; i < options->loaders; i++) {
+        (void)kill(loaders[i], SIGKILL);
+        (void)waitpid(loaders[i], NULL, 0);
+    }
     (void)kill(worker, SIGKILL);
     (void)kill(relay, SIGKILL);
     (void)waitpid(worker, NULL, 0);
@@ -302,14 +426,12 @@ static bool read_options(char **words, struct options *out)
         const char *name;
         uint64_t *value;
     } names[] = {
-        {"--jobs", &out->jobs},
-        {"--size", &out->size},
-        {"--window", &out->window},
-        {"--idle", &out->idle},
+        {"--jobs", &out->jobs}, {"--size", &out->size}, {"--window", &out->window},
+        {"--idle", &out->idle}, {"--rate", &out->rate}, {"--loaders", &out->loaders},
     };
     for (; words[0] != NULL; words += 2) {
         bool known = false;
-        for (size_t i = 0; words[1] != NULL && i < 4; i++) {
+        for (size_t i = 0; words[1] != NULL && i < sizeof names / sizeof *names; i++) {
             if (strcmp(words[0], names[i].name) == 0) {
                 *names[i].value = strtoull(words[1], NULL, 10);
                 known = true;
@@ -319,7 +441,8 @@ static bool read_options(char **words, struct options *out)
             return false;
         }
     }
-    return out->jobs > 0 && out->window > 0 && out->size <= PAYLOAD_MAX;
+    return out->jobs > 0 && out->window > 0 && out->size <= PAYLOAD_MAX &&
+           out->loaders <= LOADERS_MAX;
 }
 
 int main(int argc, char **argv)
@@ -340,6 +463,7 @@ int main(int argc, char **argv)
     }
     (void)fprintf(stderr,
                   "usage: relay relay | worker ENDPOINT | load ENDPOINT [options]"
-                  " | all [--jobs N] [--size BYTES] [--window N] [--idle N]\n");
+                  " | all [--jobs N] [--size BYTES] [--window N] [--idle N]"
+                  " [--rate N] [--loaders N]\n");
     return 64;
 }

@@ -24,14 +24,14 @@ static uint32_t conn_of(const struct gg_route *route)
 }
 
 static enum gg_sent send_out(void *ctx, const struct gg_route *route,
-                             struct gg_slice frame, struct gg_slice attachment)
+                             struct gg_slice frame, struct gg_blob *attachment)
 {
     struct sim *sim = ctx;
     uint32_t conn = conn_of(route);
     if (!sim->conns[conn].broker_open) {
         return GG_SENT_GONE;
     }
-    sim_send(sim, conn, false, frame, attachment);
+    sim_send(sim, conn, false, frame, gg_blob_slice(attachment));
     return GG_SENT;
 }
 
