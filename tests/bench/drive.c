@@ -1,15 +1,16 @@
 /* drive.c - the clients of a broker under test, where `ganger bench` is not enough.
  *
  *   drive fill ENDPOINT     submits jobs and does not wait for their ends
- *   drive drain ENDPOINT    waits until so many more jobs have succeeded
+ *   drive drain ENDPOINT    waits until so many jobs above `base` have succeeded
  *   drive run ENDPOINT      submits jobs, `window` at a time, and waits for their ends
+ *   drive trip ENDPOINT     one job after the other, each from submission to end
  *   drive fan ENDPOINT      rounds of `window` submissions of one key each: one job
  *   drive probe ENDPOINT    asks for the status of one job, again and again
  *   drive pace ENDPOINT     submits `rate` jobs a second, whatever comes back
  *
  * Options: --jobs N (or rounds, or questions), --size BYTES, --window N, --rate N,
- * --queues N (q0, q1 … in turn; 0: bench), --delay MS, --keep MS. Each prints one line
- * of name=value. Times are in microseconds.
+ * --queue NAME, --queues N (q0, q1 … in turn), --delay MS, --keep MS, --base N. Each
+ * prints one line of name=value. Times are in microseconds.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -36,13 +37,15 @@ struct options {
     uint64_t queues;
     uint64_t delay;
     uint64_t keep;
+    uint64_t base;
+    const char *queue;
 };
 
 struct drive {
     ganger *broker;
     struct options said;
     char *payload;
-    char queue[32];
+    char queue[80];
     uint64_t begun;
     uint64_t ended;
     double *us; /* How long each took; NULL: nobody asks. */
@@ -162,6 +165,16 @@ static void run(struct drive *drive)
     submit_all(drive, true);
 }
 
+/* As run, one at a time, and how long each took. */
+static void trip(struct drive *drive)
+{
+    drive->us = need(calloc(drive->said.jobs, sizeof *drive->us));
+    drive->said.window = 1;
+    submit_all(drive, true);
+    print_times(drive->us, drive->said.jobs);
+    free(drive->us);
+}
+
 /* ---- draining ---- */
 
 static bool find_succeeded(void *ctx, const ganger_stat *stat)
@@ -185,14 +198,14 @@ static uint64_t succeeded(struct drive *drive)
  */
 static void drain(struct drive *drive)
 {
-    uint64_t base = succeeded(drive);
-    uint64_t first = base;
-    uint64_t now = base;
+    uint64_t base = drive->said.base;
+    uint64_t first = succeeded(drive);
+    uint64_t now = first;
     int64_t start_us = gg_mono_us();
-    while (now - base < drive->said.jobs) {
+    while (now < base + drive->said.jobs) {
         need_ok(drive, "poll", ganger_poll(drive->broker, LOOK_MS));
         now = succeeded(drive);
-        if (first == base) {
+        if (first <= base) {
             first = now;
             start_us = gg_mono_us();
         }
@@ -299,10 +312,11 @@ static bool read_options(char **words, struct options *out)
     } names[] = {
         {"--jobs", &out->jobs}, {"--size", &out->size},     {"--window", &out->window},
         {"--rate", &out->rate}, {"--queues", &out->queues}, {"--delay", &out->delay},
-        {"--keep", &out->keep},
+        {"--keep", &out->keep}, {"--base", &out->base},
     };
     for (; words[0] != NULL; words += 2) {
-        bool known = false;
+        bool known = strcmp(words[0], "--queue") == 0 && words[1] != NULL;
+        out->queue = known ? words[1] : out->queue;
         for (size_t i = 0; words[1] != NULL && i < sizeof names / sizeof *names; i++) {
             if (strcmp(words[0], names[i].name) == 0) {
                 *names[i].value = strtoull(words[1], NULL, 10);
@@ -322,17 +336,20 @@ int main(int argc, char **argv)
         const char *word;
         void (*act)(struct drive *drive);
     } acts[] = {
-        {"fill", fill}, {"drain", drain}, {"run", run},
+        {"fill", fill}, {"drain", drain}, {"run", run},   {"trip", trip},
         {"fan", fan},   {"probe", probe}, {"pace", pace},
     };
-    struct drive drive = {
-        .said = {.jobs = 100000, .size = 100, .window = 4000, .rate = 100000},
-        .queue = "bench"};
+    struct drive drive = {.said = {.jobs = 100000,
+                                   .size = 100,
+                                   .window = 4000,
+                                   .rate = 100000,
+                                   .queue = "bench"}};
     for (size_t i = 0; argc > 2 && i < sizeof acts / sizeof acts[0]; i++) {
         if (strcmp(argv[1], acts[i].word) != 0 ||
             !read_options(argv + 3, &drive.said)) {
             continue;
         }
+        (void)snprintf(drive.queue, sizeof drive.queue, "%s", drive.said.queue);
         drive.payload = need(malloc(drive.said.size + 1));
         memset(drive.payload, 'x', drive.said.size + 1);
         const ganger_options where = {.endpoint = argv[2]};
@@ -344,8 +361,9 @@ int main(int argc, char **argv)
         free(drive.payload);
         return 0;
     }
-    (void)fprintf(stderr, "usage: drive fill|drain|run|fan|probe|pace ENDPOINT "
+    (void)fprintf(stderr, "usage: drive fill|drain|run|trip|fan|probe|pace ENDPOINT "
                           "[--jobs N] [--size BYTES] [--window N] [--rate N] "
-                          "[--queues N] [--delay MS] [--keep MS]\n");
+                          "[--queue NAME] [--queues N] [--delay MS] [--keep MS] "
+                          "[--base N]\n");
     return 64;
 }

@@ -3,15 +3,19 @@
 
     run.py [--quick] [--pairs N] [--only TEXT] [--data DIR]
 
-Each row is a workload. A pair runs the relay and then Ganger (a broker, its agents and
-`ganger bench`, all fresh) one after the other with the same jobs, payload and window; the
-row's ratio is the median of the pairs' ratios, so that a machine that is slow for a while
-is slow for both. Durable rows keep their data in DIR (a temporary folder by default), on
-disk before anything is acknowledged; the relay keeps nothing.
+Each row of the first table is a workload. A pair runs the relay and then Ganger (a
+broker, its agents and `ganger bench`, all fresh) one after the other with the same jobs,
+payload and window; the row's ratio is the median of the pairs' ratios, so that a machine
+that is slow for a while is slow for both. Durable rows keep their data in DIR (a
+temporary folder by default), on disk before anything is acknowledged; the relay keeps
+nothing.
 
 Columns: jobs a second of Ganger (median, least and most), of the relay (median), their
 ratio; CPU seconds for a million jobs of the broker and of the relay; time of a round trip
 on the idle system, ganger and relay, in microseconds; 99th percentile under load.
+
+Below the table are the rows of scale.py, which measure how cost, memory and latency
+grow; each says the bound it is held against.
 
 The figures of a run belong with the machine and the versions printed above them. Nothing
 is judged: only a run that fails gives an exit status other than 0.
@@ -22,15 +26,13 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 
-BIN = pathlib.Path(os.environ.get("GG_BIN_DIR", "."))
-BENCH = pathlib.Path(os.environ.get("GG_BENCH_DIR", "."))
+import scale
+from parts import BIN, broker, folder, tool
 
 
 @dataclass(frozen=True)
@@ -63,51 +65,24 @@ ROWS = [
 ]
 
 
-def figures(text: str) -> dict[str, float]:
-    return {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", text)}
-
-
 def relay(row: Row, jobs: int) -> dict[str, float]:
-    run = subprocess.run(
-        [BENCH / "relay", "all", "--jobs", str(jobs), "--window",
-         str(row.window * row.submitters), "--size", str(row.size)],
-        capture_output=True, text=True, check=True)
-    return figures(run.stdout)
-
-
-def broker(row: Row, data: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
-    """A broker that serves, and its endpoint."""
-    where = ["--data", str(data)] if row.durable else ["--volatile"]
-    process = subprocess.Popen(
-        [BIN / "gangerd", "--listen", "tcp://127.0.0.1:0", *where],
-        stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        ready = re.search(r"event=ready .*?client=(\S+)", line)
-        if ready:
-            return process, ready[1]
-        print(line, end="", file=sys.stderr)
-    raise SystemExit("gangerd did not become ready")
+    return tool("relay", "all", "--jobs", jobs, "--window", row.window * row.submitters,
+                "--size", row.size)
 
 
 def ganger(row: Row, jobs: int, data: pathlib.Path) -> dict[str, float]:
-    process, endpoint = broker(row, data)
     keep = [] if row.keep is None else ["--keep", row.keep]
-    try:
+    with broker(*(["--data", data] if row.durable else ["--volatile"])) as one:
         run = subprocess.run(
-            [BIN / "ganger", "bench", "--broker", endpoint, "--jobs", str(jobs),
+            [BIN / "ganger", "bench", "--broker", one.endpoint, "--jobs", str(jobs),
              "--window", str(row.window), "--size", str(row.size),
              "--submitters", str(row.submitters),
              "--spawn-workers", str(row.agents), "-o", "json", *keep],
             capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            raise SystemExit(f"{row.name}: ganger bench: exit {run.returncode}\n"
-                             f"{run.stderr}")
-        return json.loads(run.stdout)
-    finally:
-        process.terminate()
-        process.communicate()
-        shutil.rmtree(data, ignore_errors=True)
+    if run.returncode != 0:
+        raise SystemExit(f"{row.name}: ganger bench: exit {run.returncode}\n"
+                         f"{run.stderr}")
+    return json.loads(run.stdout)
 
 
 def machine() -> str:
@@ -153,9 +128,12 @@ def main() -> int:
         pairs = []
         for _ in range(3 if options.quick else options.pairs):
             bare = relay(row, jobs)
-            with tempfile.TemporaryDirectory(dir=options.data) as folder:
-                pairs.append((ganger(row, jobs, pathlib.Path(folder) / "data"), bare))
+            with folder(options.data) as data:
+                pairs.append((ganger(row, jobs, data), bare))
         ratios.append(f"{row.name} {report(row, pairs):.2f}")
+    for name, measure in scale.rows(options.data).items():
+        if options.only in name:
+            ratios.append(measure(options.quick))
     if options.quick:
         print("ratios: " + "; ".join(ratios))
     return 0

@@ -1,0 +1,215 @@
+"""How the broker's cost and memory grow: rows of run.py beside its pairs.
+
+Each row prints its figures and the bound it is held against, and gives run.py one short
+text for the summary. Sizes are for a full run; `quick` takes less of everything.
+"""
+import pathlib
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+
+from parts import BIN, Broker, agent, broker, folder, swarm, tool
+
+ROOM = ["--set", "jobs_max=20000000", "--set", "realm_jobs_max=20000000",
+        "--set", "queue_jobs_max=20000000", "--set", "memory_bytes_max=32G",
+        "--set", "realm_bytes_max=32G", "--set", "queue_bytes_max=32G",
+        "--set", "queues_max=20000", "--set", "connections_max=20000"]
+PAYLOAD = 100
+HOUR_MS = 3600000
+PIECE = 500000  # Jobs that are timed: into, and out of, a backlog.
+
+
+def say(name: str, text: str) -> None:
+    print(f"{name:34} {text}", flush=True)
+
+
+def drive(one: Broker, what: str, jobs: int, *words: object) -> dict[str, float]:
+    return tool("drive", what, one.endpoint, "--jobs", jobs, *words)
+
+
+def job_cost(one: Broker, jobs: int, *words: object) -> float:
+    """Microseconds of the broker's CPU for a job that is submitted, run, answered."""
+    before = one.cpu()
+    drive(one, "run", jobs, "--window", 1000, *words)
+    return (one.cpu() - before) * 1e6 / jobs
+
+
+def middle_cost(one: Broker, jobs: int, *words: object) -> float:
+    return statistics.median(job_cost(one, jobs, *words) for _ in range(3))
+
+
+def fan_in(quick: bool) -> str:
+    with broker("--volatile") as one, agent(one, "bench"):
+        drive(one, "fan", 5, "--window", 1000)
+        took = drive(one, "fan", 20 if quick else 200, "--window", 1000)
+    say("fan-in, 1,000 waiters",
+        f"from the first submission to the last answer: p50 {took['p50_us']:.0f} us, "
+        f"p99 {took['p99_us']:.0f} us; {took['p50_us'] / 1000:.2f} us a waiter")
+    return f"fan-in of 1,000 {took['p50_us'] / 1000:.1f} ms"
+
+
+def piece_rates(one: Broker, jobs: int) -> tuple[float, float]:
+    """Jobs a second into the queue as it stands, then out of it again."""
+    filled = drive(one, "fill", jobs)
+    base = one.stat("jobs_succeeded_total")
+    with agent(one, "bench"):
+        drained = drive(one, "drain", jobs, "--base", base)
+    return filled["jobs_per_second"], drained["jobs_per_second"]
+
+
+def backlog(count: int) -> Callable[[bool], str]:
+    """Memory a ready job, speed into and out of a backlog, and the cost beside it."""
+
+    def row(quick: bool) -> str:
+        jobs = count // 10 if quick else count
+        piece = PIECE // 5 if quick else PIECE
+        with broker("--volatile", *ROOM) as one, agent(one, "beside"):
+            empty_in, empty_out = piece_rates(one, piece)
+            plain = middle_cost(one, piece // 5, "--queue", "beside")
+            before = one.memory()
+            drive(one, "fill", jobs)
+            each = (one.memory() - before) / jobs - PAYLOAD
+            deep = middle_cost(one, piece // 5, "--queue", "beside")
+            full_in, full_out = piece_rates(one, piece)
+        say(f"backlog of {jobs:,}",
+            f"{each:.0f} bytes a ready job beside its payload (at most 250); into it "
+            f"{full_in:.0f}/s, {full_in / empty_in:.2f} of the empty queue's, out of it "
+            f"{full_out:.0f}/s, {full_out / empty_out:.2f} (at least 0.8); a job beside "
+            f"it {deep:.2f} us, {deep / plain:.2f} times (at most 1.5)")
+        return (f"backlog {jobs:,}: {each:.0f} B, in {full_in / empty_in:.2f}, out "
+                f"{full_out / empty_out:.2f}, beside x{deep / plain:.2f}")
+
+    return row
+
+
+def queues(quick: bool) -> str:
+    jobs = 50000 if quick else 300000
+    costs = {}
+    for count in (1, 100, 10000):
+        with broker("--volatile", *ROOM) as one, agent(one, "q*"):
+            drive(one, "run", max(count, 1000), "--queues", count)
+            costs[count] = middle_cost(one, jobs, "--queues", count)
+    growth = costs[10000] / costs[1]
+    say("cost a job, 1 to 10,000 queues",
+        ", ".join(f"{count:,}: {cost:.2f} us" for count, cost in costs.items()) +
+        f"; {growth:.2f} times (at most 1.5)")
+    return f"10,000 queues x{growth:.2f}"
+
+
+def agents(quick: bool) -> str:
+    jobs = 50000 if quick else 300000
+    costs = {}
+    for count in (1, 16, 512):
+        with broker("--volatile", *ROOM) as one, swarm("agents", one.agents, count):
+            costs[count] = middle_cost(one, jobs)
+    growth = costs[512] / costs[1]
+    say("cost a job, 1 to 512 agents",
+        ", ".join(f"{count}: {cost:.2f} us" for count, cost in costs.items()) +
+        f"; {growth:.2f} times (at most 1.5)")
+    return f"512 agents x{growth:.2f}"
+
+
+def idle_connections(quick: bool) -> str:
+    count = 1000 if quick else 10000
+    with broker("--volatile", *ROOM) as one:
+        before = one.memory()
+        with swarm("idle", one.endpoint, count):
+            each = (one.memory() - before) / count / 1024
+            cpu = one.cpu()
+            time.sleep(3)
+            share = (one.cpu() - cpu) / 3 * 100
+    say(f"{count:,} idle connections",
+        f"{each:.1f} KB each (at most 40); {share:.2f} % of a core")
+    return f"connection {each:.0f} KB"
+
+
+def timers(quick: bool) -> str:
+    count = 100000 if quick else 1000000
+    jobs = 50000 if quick else 300000
+    with broker("--volatile", *ROOM) as one, agent(one, "bench"):
+        plain = middle_cost(one, jobs)
+        tool("drive", "fill", one.endpoint, "--jobs", count, "--delay", HOUR_MS)
+        pending = middle_cost(one, jobs)
+        cpu = one.cpu()
+        time.sleep(3)
+        share = (one.cpu() - cpu) / 3 * 100
+    say(f"{count:,} delayed jobs pending",
+        f"a job costs {pending:.2f} us, without them {plain:.2f} us: "
+        f"{pending / plain:.2f} times; idle {share:.2f} % of a core")
+    return f"timers x{pending / plain:.2f}"
+
+
+def restart(where: pathlib.Path | None) -> Callable[[bool], str]:
+    def row(quick: bool) -> str:
+        count = 100000 if quick else 1000000
+        with folder(where) as data:
+            with broker("--data", data, *ROOM) as one:
+                drive(one, "fill", count)
+                one.process.kill()
+            start = time.monotonic()
+            with broker("--data", data, *ROOM) as one:
+                took = time.monotonic() - start
+                kept = one.stat("jobs_ready")
+        if kept != count:
+            raise SystemExit(f"{kept} of {count} jobs are there after the restart")
+        say(f"restart with {count:,} jobs", f"{took:.2f} s from its start to ready")
+        return f"restart {took:.1f} s"
+
+    return row
+
+
+def busy(quick: bool) -> str:
+    """Eight submitters at full speed: how long does a question take beside them?"""
+    trips = 300 if quick else 2000
+    bare = tool("relay", "all", "--loaders", 8, "--window", 1000, "--idle", trips)
+    with broker("--volatile") as one:
+        load = subprocess.Popen(
+            [BIN / "ganger", "bench", "--broker", one.endpoint, "--time", "1h",
+             "--submitters", "8", "--spawn-workers", "1", "--keep", "0"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while one.stat("jobs_succeeded_total") < 100000:
+            time.sleep(0.1)
+        ours = drive(one, "probe", trips)
+        lost = one.stat("leases_lost_total")
+        load.terminate()
+        load.wait()
+    ratio = ours["p99_us"] / bare["p99_us"]
+    say("status beside 8 submitters",
+        f"p50 {ours['p50_us']:.0f} us, p99 {ours['p99_us']:.0f} us; a request through "
+        f"the relay p50 {bare['p50_us']:.0f}, p99 {bare['p99_us']:.0f}: {ratio:.2f} "
+        f"(at most 3); {lost} leases lost")
+    return f"status p99 {ratio:.2f} of the relay's"
+
+
+def half_load(quick: bool) -> str:
+    jobs = 200000 if quick else 1000000
+    with broker("--volatile") as one, agent(one, "bench"):
+        full = drive(one, "run", jobs, "--window", 1000)["jobs_per_second"]
+        idle = drive(one, "trip", 1000)["p50_us"]
+        took = drive(one, "pace", jobs // 2, "--rate", int(full / 2))
+    bare_full = tool("relay", "all", "--jobs", jobs, "--window", 1000)
+    bare = tool("relay", "all", "--jobs", jobs // 2, "--rate",
+                int(bare_full["jobs_per_second"] / 2))
+    ratio = took["p99_us"] / idle
+    say("latency at half load",
+        f"p50 {took['p50_us']:.0f} us, p99 {took['p99_us']:.0f} us at "
+        f"{took['jobs_per_second']:.0f}/s; idle p50 {idle:.0f} us: "
+        f"{ratio:.2f} (at most 3); the relay's at its half: p50 {bare['p50_us']:.0f}, "
+        f"p99 {bare['p99_us']:.0f} us")
+    return f"half load p99 {ratio:.1f} x idle"
+
+
+def rows(where: pathlib.Path | None) -> dict[str, Callable[[bool], str]]:
+    return {
+        "fan-in": fan_in,
+        "latency at half load": half_load,
+        "status beside 8 submitters": busy,
+        "backlog of 1 million": backlog(1000000),
+        "backlog of 10 million": backlog(10000000),
+        "queues": queues,
+        "agents": agents,
+        "idle connections": idle_connections,
+        "timers": timers,
+        "restart": restart(where),
+    }
