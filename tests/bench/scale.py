@@ -58,6 +58,12 @@ def piece_rates(one: Broker, jobs: int) -> tuple[float, float]:
     return filled["jobs_per_second"], drained["jobs_per_second"]
 
 
+def middle_rates(one: Broker, jobs: int) -> tuple[float, float]:
+    rates = [piece_rates(one, jobs) for _ in range(3)]
+    return (statistics.median(rate[0] for rate in rates),
+            statistics.median(rate[1] for rate in rates))
+
+
 def backlog(count: int) -> Callable[[bool], str]:
     """Memory a ready job, speed into and out of a backlog, and the cost beside it."""
 
@@ -65,13 +71,14 @@ def backlog(count: int) -> Callable[[bool], str]:
         jobs = count // 10 if quick else count
         piece = PIECE // 5 if quick else PIECE
         with broker("--volatile", *ROOM) as one, agent(one, "beside"):
-            empty_in, empty_out = piece_rates(one, piece)
+            empty_in, empty_out = middle_rates(one, piece)
             plain = middle_cost(one, piece // 5, "--queue", "beside")
+        with broker("--volatile", *ROOM) as one, agent(one, "beside"):
             before = one.memory()
             drive(one, "fill", jobs)
             each = (one.memory() - before) / jobs - PAYLOAD
             deep = middle_cost(one, piece // 5, "--queue", "beside")
-            full_in, full_out = piece_rates(one, piece)
+            full_in, full_out = middle_rates(one, piece)
         say(f"backlog of {jobs:,}",
             f"{each:.0f} bytes a ready job beside its payload (at most 250); into it "
             f"{full_in:.0f}/s, {full_in / empty_in:.2f} of the empty queue's, out of it "
@@ -98,11 +105,16 @@ def queues(quick: bool) -> str:
 
 
 def agents(quick: bool) -> str:
-    jobs = 50000 if quick else 300000
+    """A backlog worked off by one agent or by many, each 64 slots wide."""
+    jobs = 100000 if quick else 500000
     costs = {}
     for count in (1, 16, 512):
-        with broker("--volatile", *ROOM) as one, swarm("agents", one.agents, count):
-            costs[count] = middle_cost(one, jobs)
+        with broker("--volatile", *ROOM) as one:
+            drive(one, "fill", jobs)
+            before = one.cpu()
+            with swarm("agents", one.agents, count):
+                drive(one, "drain", jobs)
+                costs[count] = (one.cpu() - before) * 1e6 / jobs
     growth = costs[512] / costs[1]
     say("cost a job, 1 to 512 agents",
         ", ".join(f"{count}: {cost:.2f} us" for count, cost in costs.items()) +
