@@ -31,6 +31,8 @@ static void free_subs(struct gg_pool *pool)
         gg_list_remove(&sub->open);
         free(sub);
     }
+    gg_heap_fini(&pool->urgent);
+    pool->sub_count = 0;
 }
 
 static void free_pools(struct gg_agent *agent)
@@ -166,10 +168,13 @@ static bool may_serve(struct gg_core *core, const struct gg_agent *agent,
 
 static enum gg_err subscribe(struct gg_pool *pool, struct gg_queue *queue)
 {
-    struct gg_sub *sub = calloc(1, sizeof *sub);
+    enum gg_err err = gg_heap_reserve(&pool->urgent, pool->sub_count + 1);
+    struct gg_sub *sub = err == GG_OK ? calloc(1, sizeof *sub) : NULL;
     if (sub == NULL) {
         return GG_ERR_NO_MEMORY;
     }
+    pool->sub_count++;
+    gg_heap_set(&pool->urgent, &sub->urgent, 0); /* It may hold the most urgent job. */
     sub->pool = pool;
     sub->queue = queue;
     gg_list_push_back(&pool->subs, &sub->of_pool);
@@ -183,6 +188,8 @@ static void unsubscribe_all(struct gg_queue *queue)
     GG_LIST_EACH(&queue->subs, it)
     {
         struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
+        gg_heap_remove(&sub->pool->urgent, &sub->urgent);
+        sub->pool->sub_count--;
         gg_list_remove(&sub->of_pool);
         gg_list_remove(&sub->of_queue);
         gg_list_remove(&sub->open);
@@ -256,6 +263,7 @@ static void add_pool(struct gg_core *core, struct gg_agent *agent,
     pool->number = (uint8_t)info->pool;
     pool->slots = (uint32_t)info->slots;
     gg_list_init(&pool->subs);
+    gg_list_init(&pool->shut);
     gg_name_set(&pool->name, info->name);
     gg_name_set(&pool->realm, gg_realm_or_default(info->realm));
     struct gg_slice pattern;

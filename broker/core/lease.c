@@ -198,8 +198,33 @@ static struct gg_pool *next_open(struct gg_core *core, struct gg_queue *queue)
             gg_list_push_back(&queue->open, &sub->open);
             return sub->pool;
         }
+        gg_list_push_back(&sub->pool->shut, &sub->open);
     }
     return NULL;
+}
+
+/* Jobs are dispatched by priority, then by age; smaller is more urgent. */
+static int64_t urgency(const struct gg_job *job)
+{
+    return (int64_t)((uint64_t)job->priority << 55 | job->number);
+}
+
+/* A job stays in line because no pool has credit: whoever has it first must look into
+ * this queue. As long as it holds jobs that is written down once. */
+static void note(struct gg_queue *queue, const struct gg_job *job)
+{
+    int64_t at = urgency(job);
+    if (at >= queue->noted) {
+        return;
+    }
+    queue->noted = at;
+    GG_LIST_EACH(&queue->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
+        if (!gg_heap_has(&sub->urgent) || sub->urgent.at > at) {
+            gg_heap_set(&sub->pool->urgent, &sub->urgent, at);
+        }
+    }
 }
 
 /* The job that may start next, or NULL. What stands before it and is past its start
@@ -225,40 +250,47 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
     while ((job = first_to_start(core, fx, queue)) != NULL) {
         struct gg_pool *pool = next_open(core, queue);
         if (pool == NULL) {
+            note(queue, job);
             return;
         }
         assign(core, fx, job, pool);
     }
 }
 
-/* Of the queues the pool serves the one whose first job is most urgent: by priority,
- * then by age. */
+/* The most urgent job of the queues that the pool serves. A queue's place in the heap
+ * is put right when it comes first: its first job has only become less urgent. */
 static struct gg_job *most_urgent(struct gg_core *core, struct gg_effects *fx,
                                   struct gg_pool *pool)
 {
-    struct gg_job *best = NULL;
-    GG_LIST_EACH(&pool->subs, it)
-    {
-        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
+    struct gg_heap_node *first;
+    while ((first = gg_heap_first(&pool->urgent)) != NULL) {
+        struct gg_sub *sub = GG_CONTAINER(first, struct gg_sub, urgent);
         struct gg_job *job = first_to_start(core, fx, sub->queue);
-        if (job != NULL &&
-            (best == NULL || job->priority < best->priority ||
-             (job->priority == best->priority && job->number < best->number))) {
-            best = job;
+        if (job == NULL) {
+            gg_heap_remove(&pool->urgent, first);
+            sub->queue->noted = INT64_MAX;
+            continue;
+        }
+        int64_t at = urgency(job);
+        if (at <= first->at) {
+            return job;
+        }
+        gg_heap_set(&pool->urgent, first, at);
+        if (at > sub->queue->noted) {
+            sub->queue->noted = at;
         }
     }
-    return best;
+    return NULL;
 }
 
 /* What has credit again stands in its queues' lists of open pools again. */
 static void reopen(struct gg_pool *pool)
 {
-    GG_LIST_EACH(&pool->subs, it)
+    GG_LIST_EACH(&pool->shut, it)
     {
-        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_pool);
-        if (!gg_list_linked(&sub->open)) {
-            gg_list_push_back(&sub->queue->open, &sub->open);
-        }
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, open);
+        gg_list_remove(&sub->open);
+        gg_list_push_back(&sub->queue->open, &sub->open);
     }
 }
 

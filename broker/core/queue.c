@@ -21,18 +21,25 @@ static struct gg_realm *find_realm(const struct gg_core *core, struct gg_slice n
     return NULL;
 }
 
+struct queue_query {
+    const struct gg_realm *realm;
+    struct gg_slice name;
+};
+
+static bool match_queue(const void *item, const void *key)
+{
+    const struct gg_queue *queue = item;
+    const struct queue_query *query = key;
+    return queue->realm == query->realm &&
+           gg_slice_equal(gg_name_slice(&queue->name), query->name);
+}
+
 static struct gg_queue *find_in(const struct gg_core *core,
                                 const struct gg_realm *realm, struct gg_slice name)
 {
-    uint64_t hash = hash_name(core, realm, name);
-    for (uint32_t i = 0; i < core->queue_count; i++) {
-        struct gg_queue *queue = core->queues[i];
-        if (queue->hash == hash && queue->realm == realm &&
-            gg_slice_equal(gg_name_slice(&queue->name), name)) {
-            return queue;
-        }
-    }
-    return NULL;
+    struct queue_query query = {.realm = realm, .name = name};
+    return gg_map_find(&core->by_queue, hash_name(core, realm, name), match_queue,
+                       &query);
 }
 
 struct gg_queue *gg_queue_find(const struct gg_core *core, struct gg_slice realm_name,
@@ -80,6 +87,7 @@ static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
     }
     queue->realm = realm;
     queue->hash = hash_name(core, realm, name);
+    queue->noted = INT64_MAX;
     queue->by_default_none = is_volatile(core, name);
     gg_name_set(&queue->name, name);
     for (int i = 0; i < GG_PRIORITIES; i++) {
@@ -107,6 +115,7 @@ static bool forget_idle(struct gg_core *core)
         if (queue->jobs == 0 && gg_list_empty(&queue->subs) && !queue->paused) {
             core->queues[i] = core->queues[--core->queue_count];
             core->queue_last = NULL;
+            (void)gg_map_remove(&core->by_queue, queue->hash, queue);
             free_queue(queue);
             return true;
         }
@@ -128,11 +137,13 @@ enum gg_err gg_queue_get(struct gg_core *core, struct gg_slice realm_name,
         if (queue == NULL) {
             return GG_ERR_NO_MEMORY;
         }
-        enum gg_err err = gg_agents_subscribe(core, queue);
+        enum gg_err err = gg_map_reserve(&core->by_queue);
+        err = err != GG_OK ? err : gg_agents_subscribe(core, queue);
         if (err != GG_OK) {
             free_queue(queue);
             return err;
         }
+        gg_map_put(&core->by_queue, queue->hash, queue);
         core->queues[core->queue_count++] = queue;
     }
     core->queue_last = queue;
@@ -192,5 +203,6 @@ void gg_queues_fini(struct gg_core *core)
         free_queue(core->queues[i]);
     }
     free(core->queues);
+    gg_map_fini(&core->by_queue);
     free(core->realms);
 }

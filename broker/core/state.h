@@ -47,7 +47,9 @@ struct gg_queue {
     uint64_t count[GG_JOB_STATE_COUNT];  /* Jobs by state. */
     uint64_t jobs;
     uint64_t bytes;
-    uint64_t unstarted;                 /* RUNNING and not reported started. */
+    uint64_t unstarted; /* RUNNING and not reported started. */
+    int64_t noted;      /* All its subs are in their pools' heaps, none above this;
+                      INT64_MAX: that is not sure. */
     uint64_t ended[GG_JOB_STATE_COUNT]; /* Jobs ended since the start, by how. */
     bool paused;
     bool by_default_none; /* Jobs that do not say have durability none. */
@@ -72,6 +74,9 @@ struct gg_pool {
     uint8_t pattern_count;
     struct gg_name patterns[GG_PATTERNS_MAX];
     struct gg_link subs; /* struct gg_sub.of_pool */
+    uint32_t sub_count;
+    struct gg_link shut;   /* struct gg_sub.open of those it had no credit for. */
+    struct gg_heap urgent; /* struct gg_sub.urgent, by gg_job_urgency(). */
 };
 
 /* A pool takes work from a queue. */
@@ -80,7 +85,10 @@ struct gg_sub {
     struct gg_queue *queue;
     struct gg_link of_pool;
     struct gg_link of_queue;
-    struct gg_link open; /* In queue->open while the pool may have credit. */
+    struct gg_link open; /* In queue->open while the pool may have credit, then in
+                            pool->shut. */
+    struct gg_heap_node urgent; /* Its queue's first job is no more urgent than this.
+                                   Not in a heap: the queue has none that may start. */
 };
 
 enum gg_agent_state {
@@ -230,6 +238,7 @@ struct gg_core {
     uint32_t realm_count;
     struct gg_queue **queues; /* queues_max of them. */
     uint32_t queue_count;
+    struct gg_map by_queue;      /* By realm and name. */
     struct gg_queue *queue_last; /* Found last: most requests name the same again. */
 
     struct gg_map agents;         /* By name. */
