@@ -209,8 +209,8 @@ static int64_t urgency(const struct gg_job *job)
     return (int64_t)((uint64_t)job->priority << 55 | job->number);
 }
 
-/* A job stays in line because no pool has credit: whoever has it first must look into
- * this queue. As long as it holds jobs that is written down once. */
+/* A job stays in line: whoever has credit first must look into this queue. As long as
+ * it holds jobs that is written down once. */
 static void note(struct gg_queue *queue, const struct gg_job *job)
 {
     int64_t at = urgency(job);
@@ -247,13 +247,14 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
                        struct gg_queue *queue)
 {
     struct gg_job *job;
-    while ((job = first_to_start(core, fx, queue)) != NULL) {
-        struct gg_pool *pool = next_open(core, queue);
-        if (pool == NULL) {
-            note(queue, job);
-            return;
-        }
+    struct gg_pool *pool;
+    while ((job = first_to_start(core, fx, queue)) != NULL &&
+           (pool = next_open(core, queue)) != NULL) {
         assign(core, fx, job, pool);
+    }
+    job = gg_queue_first(queue);
+    if (job != NULL) {
+        note(queue, job);
     }
 }
 
@@ -266,6 +267,10 @@ static struct gg_job *most_urgent(struct gg_core *core, struct gg_effects *fx,
     while ((first = gg_heap_first(&pool->urgent)) != NULL) {
         struct gg_sub *sub = GG_CONTAINER(first, struct gg_sub, urgent);
         struct gg_job *job = first_to_start(core, fx, sub->queue);
+        if (job == NULL && gg_queue_first(sub->queue) != NULL &&
+            may_dispatch(core, sub->queue)) {
+            return NULL; /* Many have expired at once: enough for this step. */
+        }
         if (job == NULL) {
             gg_heap_remove(&pool->urgent, first);
             sub->queue->noted = INT64_MAX;

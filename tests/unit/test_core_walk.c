@@ -82,9 +82,14 @@ static const char *walk_supply(struct gg_core *core, struct gg_queue *queue)
         MUST(sub->queue == queue);
         MUST(sub->pool->agent->peer != GG_PEER_NONE);
         bool credit = gg_pool_has_credit(core, sub->pool);
-        MUST(!credit || gg_list_linked(&sub->open));
+        MUST(gg_list_linked(&sub->open));
+        MUST(!credit || gg_list_empty(&sub->pool->shut));
         MUST(!credit || !waits);
+        MUST(queue->noted == INT64_MAX ||
+             (gg_heap_has(&sub->urgent) && sub->urgent.at <= queue->noted));
     }
+    MUST(!waits ||
+         queue->noted <= (int64_t)((uint64_t)first->priority << 55 | first->number));
     return NULL;
 }
 
