@@ -253,7 +253,7 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
         assign(core, fx, job, pool);
     }
     job = gg_queue_first(queue);
-    if (job != NULL) {
+    if (job != NULL && !queue->paused) {
         note(queue, job);
     }
 }
