@@ -124,10 +124,35 @@ static bool needs_record(const struct gg_job *job)
            (job->unique_until == GG_UNIQUE_STARTED && job->key != NULL);
 }
 
+/* Jobs that have waited long are in no cache. Have the payload of the one behind `job`,
+ * and the record of the one behind that, on their way while `job` is dealt with. */
+static void fetch_behind(struct gg_job *job)
+{
+    enum { LINE_BYTES = 64 };
+    struct gg_link *end = &job->queue->lines[job->priority];
+    struct gg_link *next = job->line.next;
+    if (next == end) {
+        return;
+    }
+    const struct gg_blob *payload = GG_CONTAINER(next, struct gg_job, line)->payload;
+    if (payload != NULL) {
+        __builtin_prefetch(payload);
+        __builtin_prefetch((const char *)payload + LINE_BYTES);
+    }
+    next = next->next;
+    if (next != end) {
+        const char *record = (const char *)GG_CONTAINER(next, struct gg_job, line);
+        for (size_t i = 0; i < sizeof *job; i += LINE_BYTES) {
+            __builtin_prefetch(record + i, 1);
+        }
+    }
+}
+
 static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    struct gg_pool *pool)
 {
     bool recorded = needs_record(job);
+    fetch_behind(job);
     gg_queue_pull(job);
     job->attempt++;
     job->fence = next_fence(core);
