@@ -151,6 +151,12 @@ void gg_job_set_state(struct gg_job *job, enum gg_job_state next);
 /* Put a job in state NONE where its record says that it was. */
 void gg_job_restore_state(struct gg_job *job, enum gg_job_state state);
 
+/* By priority, then by age; smaller is more urgent. */
+static inline int64_t gg_job_urgency(const struct gg_job *job)
+{
+    return (int64_t)((uint64_t)job->priority << 55 | job->number);
+}
+
 /* succeeded, failed, cancelled or expired. */
 static inline bool gg_job_ended(const struct gg_job *job)
 {

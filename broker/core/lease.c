@@ -228,30 +228,6 @@ static struct gg_pool *next_open(struct gg_core *core, struct gg_queue *queue)
     return NULL;
 }
 
-/* Jobs are dispatched by priority, then by age; smaller is more urgent. */
-static int64_t urgency(const struct gg_job *job)
-{
-    return (int64_t)((uint64_t)job->priority << 55 | job->number);
-}
-
-/* A job stays in line: whoever has credit first must look into this queue. As long as
- * it holds jobs that is written down once. */
-static void note(struct gg_queue *queue, const struct gg_job *job)
-{
-    int64_t at = urgency(job);
-    if (at >= queue->noted) {
-        return;
-    }
-    queue->noted = at;
-    GG_LIST_EACH(&queue->subs, it)
-    {
-        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
-        if (!gg_heap_has(&sub->urgent) || sub->urgent.at > at) {
-            gg_heap_set(&sub->pool->urgent, &sub->urgent, at);
-        }
-    }
-}
-
 /* The job that may start next, or NULL. What stands before it and is past its start
  * deadline ends here: its timer may not have been looked at yet. */
 static struct gg_job *first_to_start(struct gg_core *core, struct gg_effects *fx,
@@ -277,9 +253,8 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
            (pool = next_open(core, queue)) != NULL) {
         assign(core, fx, job, pool);
     }
-    job = gg_queue_first(queue);
-    if (job != NULL && !queue->paused) {
-        note(queue, job);
+    if (!queue->paused) {
+        gg_queue_note(queue);
     }
 }
 
@@ -301,7 +276,7 @@ static struct gg_job *most_urgent(struct gg_core *core, struct gg_effects *fx,
             sub->queue->noted = INT64_MAX;
             continue;
         }
-        int64_t at = urgency(job);
+        int64_t at = gg_job_urgency(job);
         if (at <= first->at) {
             return job;
         }

@@ -168,12 +168,32 @@ void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front)
     job->ready_since = core->now.mono;
 }
 
+/* The next in line may be older than the one that goes: it came back. */
 void gg_queue_pull(struct gg_job *job)
 {
     struct gg_queue *queue = job->queue;
     gg_list_remove(&job->line);
     if (gg_list_empty(&queue->lines[job->priority])) {
         queue->filled[job->priority / 64] &= ~(UINT64_C(1) << (job->priority % 64));
+    }
+    if (queue->noted != INT64_MAX) {
+        gg_queue_note(queue);
+    }
+}
+
+void gg_queue_note(struct gg_queue *queue)
+{
+    const struct gg_job *first = gg_queue_first(queue);
+    if (first == NULL || gg_job_urgency(first) >= queue->noted) {
+        return;
+    }
+    queue->noted = gg_job_urgency(first);
+    GG_LIST_EACH(&queue->subs, it)
+    {
+        struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
+        if (!gg_heap_has(&sub->urgent) || sub->urgent.at > queue->noted) {
+            gg_heap_set(&sub->pool->urgent, &sub->urgent, queue->noted);
+        }
     }
 }
 

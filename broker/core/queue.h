@@ -22,6 +22,10 @@ void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front);
 /* Take a READY job out of its line. */
 void gg_queue_pull(struct gg_job *job);
 
+/* Jobs stay in line: whatever pool has credit first must look into this queue. Said to
+ * its pools once, until the queue is found empty, or its first job is more urgent. */
+void gg_queue_note(struct gg_queue *queue);
+
 /* The job that is first in line, or NULL. */
 struct gg_job *gg_queue_first(const struct gg_queue *queue);
 

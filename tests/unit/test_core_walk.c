@@ -85,11 +85,10 @@ static const char *walk_supply(struct gg_core *core, struct gg_queue *queue)
         MUST(gg_list_linked(&sub->open));
         MUST(!credit || gg_list_empty(&sub->pool->shut));
         MUST(!credit || !waits);
-        MUST(queue->noted == INT64_MAX ||
-             (gg_heap_has(&sub->urgent) && sub->urgent.at <= queue->noted));
+        bool in_heap = gg_heap_has(&sub->urgent);
+        MUST(queue->noted == INT64_MAX || (in_heap && sub->urgent.at <= queue->noted));
+        MUST(!waits || (in_heap && sub->urgent.at <= gg_job_urgency(first)));
     }
-    MUST(!waits ||
-         queue->noted <= (int64_t)((uint64_t)first->priority << 55 | first->number));
     return NULL;
 }
 
