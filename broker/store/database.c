@@ -97,6 +97,14 @@ static int connect_to(struct gg_database *database, const struct gg_page_vfs *vf
     return rc;
 }
 
+/* The last connection copies the log into the database when it is closed, or not. */
+static int copy_at_close(struct gg_database *database, bool copy)
+{
+    return failed(database,
+                  sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+                                    copy ? 0 : 1, NULL));
+}
+
 static int set_up(struct gg_database *database)
 {
     char sql[SQL_BYTES];
@@ -207,6 +215,9 @@ enum gg_err gg_database_open(struct gg_database *database,
 {
     int rc = connect_to(database, vfs, path, SQLITE_OPEN_READWRITE);
     if (rc == SQLITE_OK) {
+        rc = copy_at_close(database, false);
+    }
+    if (rc == SQLITE_OK) {
         rc = set_up(database);
     }
     if (rc == SQLITE_OK) { /* Kinds that came with this version. */
@@ -240,9 +251,7 @@ enum gg_err gg_database_open_reader(struct gg_database *database,
     /* Not read-only: reading a log needs its index, which is written. */
     int rc = connect_to(database, vfs, path, SQLITE_OPEN_READWRITE);
     if (rc == SQLITE_OK) {
-        rc = failed(database,
-                    sqlite3_db_config(database->sqlite,
-                                      SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL));
+        rc = copy_at_close(database, false);
     }
     if (rc == SQLITE_OK) {
         rc = gg_database_exec(database,
@@ -254,6 +263,11 @@ enum gg_err gg_database_open_reader(struct gg_database *database,
         return err;
     }
     return GG_OK;
+}
+
+int gg_database_adopt(struct gg_database *database)
+{
+    return copy_at_close(database, true);
 }
 
 void gg_database_close(struct gg_database *database)

@@ -49,7 +49,8 @@ GG_MUST_USE enum gg_err gg_database_create(const struct gg_page_vfs *vfs,
                                            const char *path, uint32_t mark,
                                            struct gg_store_report *report);
 
-/* Open it for writing: the one connection of the writer. */
+/* Open it for writing: the one connection of the writer. Until gg_database_adopt() its
+ * end leaves the files as they are, in case they turn out to be damaged. */
 GG_MUST_USE enum gg_err gg_database_open(struct gg_database *database,
                                          const struct gg_page_vfs *vfs,
                                          const char *path,
@@ -67,6 +68,7 @@ void gg_database_close(struct gg_database *database);
 /* ---- SQLite's result codes; 0 is success ---- */
 
 int gg_database_exec(struct gg_database *database, const char *sql);
+int gg_database_adopt(struct gg_database *database);
 int gg_database_begin(struct gg_database *database);
 int gg_database_write(struct gg_database *database, enum gg_statement statement,
                       uint8_t kind, uint64_t row, const void *record, size_t len);

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "broker/store/ahead.h"
 #include "broker/store/sqlite_state.h"
 #include "common/assert.h"
 
@@ -249,25 +250,12 @@ static int sqlite_descriptor(const struct gg_store *store)
 
 /* ---- reading ---- */
 
-struct scan {
-    gg_store_visit_fn *visit;
-    void *ctx;
-};
-
-static enum gg_err visit_row(void *ctx, uint8_t kind, const struct gg_row *row)
-{
-    const struct scan *scan = ctx;
-    struct gg_store_key key = {.kind = kind, .id = row->id};
-    return scan->visit(scan->ctx, &key, row->value);
-}
-
 static enum gg_err sqlite_scan(struct gg_store *store, enum gg_store_kind kind,
                                gg_store_visit_fn *visit, void *ctx)
 {
     struct gg_sqlite *sqlite = from_base(store);
     struct gg_store_report report = {.fault = ""};
     struct gg_database database;
-    struct scan scan = {.visit = visit, .ctx = ctx};
     enum gg_err err = sqlite_sync(store);
     if (err != GG_OK) {
         return err;
@@ -275,7 +263,7 @@ static enum gg_err sqlite_scan(struct gg_store *store, enum gg_store_kind kind,
     err = gg_database_open_reader(&database, sqlite->vfs, sqlite->folder.database,
                                   &report);
     if (err == GG_OK) {
-        err = gg_database_rows(&database, (uint8_t)kind, visit_row, &scan, &report);
+        err = gg_ahead_visit(&database, (uint8_t)kind, visit, ctx, &report);
         gg_database_close(&database);
     }
     if (report.fault[0] != '\0' && err == GG_ERR_STORE) {

@@ -38,8 +38,8 @@ static void first_finding(void *ctx, const char *text)
                           "%s; repair the folder or restore a backup", text);
 }
 
-static enum gg_err check_files(struct gg_sqlite *sqlite, struct gg_wal_scan *wal,
-                               struct gg_store_report *report)
+static enum gg_err check_head_and_log(struct gg_sqlite *sqlite, struct gg_wal_scan *wal,
+                                      struct gg_store_report *report)
 {
     const struct gg_folder *folder = &sqlite->folder;
     enum gg_err err = gg_folder_check_format(folder->database, GG_DATABASE_MARK,
@@ -55,12 +55,51 @@ static enum gg_err check_files(struct gg_sqlite *sqlite, struct gg_wal_scan *wal
             "or restore a backup",
             folder->log, (unsigned long long)wal->bad_at);
     }
-    if (err == GG_OK) {
-        err = gg_pages_check(sqlite->files, folder->database, wal, first_finding,
-                             report, report);
+    return err;
+}
+
+/* Every page of the database against its checksum, in a thread of its own while the
+ * records are counted: SQLite verifies each page that it reads, so it can be let in
+ * before those it does not read are known to be sound. */
+struct page_check {
+    struct gg_sqlite *sqlite;
+    const struct gg_wal_scan *wal;
+    struct gg_store_report report;
+    enum gg_err err;
+    pthread_t thread;
+    bool started;
+};
+
+static void *check_pages(void *ctx)
+{
+    struct page_check *check = ctx;
+    check->err = gg_pages_check(check->sqlite->files, check->sqlite->folder.database,
+                                check->wal, first_finding, &check->report,
+                                &check->report);
+    if (check->err == GG_OK && check->report.fault[0] != '\0') {
+        check->err = GG_ERR_STORE;
     }
-    if (err == GG_OK && report->fault[0] != '\0') {
-        err = GG_ERR_STORE;
+    return NULL;
+}
+
+static void begin_page_check(struct page_check *check)
+{
+    check->started = pthread_create(&check->thread, NULL, check_pages, check) == 0;
+    if (!check->started) {
+        (void)check_pages(check);
+    }
+}
+
+/* What it found goes before what reading the same pages came to: it has the place. */
+static enum gg_err end_page_check(struct page_check *check, enum gg_err err,
+                                  struct gg_store_report *report)
+{
+    if (check->started) {
+        (void)pthread_join(check->thread, NULL);
+    }
+    if (check->err != GG_OK) {
+        (void)snprintf(report->fault, sizeof report->fault, "%s", check->report.fault);
+        err = check->err;
     }
     return err;
 }
@@ -122,6 +161,20 @@ static enum gg_err count_rows(struct gg_sqlite *sqlite, struct gg_store_report *
     }
     return gg_census_compare(&sqlite->census, &count.census, sqlite->folder.database,
                              report);
+}
+
+static enum gg_err read_database(struct gg_sqlite *sqlite,
+                                 const struct gg_wal_scan *wal,
+                                 struct gg_store_report *report)
+{
+    struct page_check check = {.sqlite = sqlite, .wal = wal};
+    begin_page_check(&check);
+    enum gg_err err = gg_database_open(&sqlite->database, sqlite->vfs,
+                                       sqlite->folder.database, report);
+    if (err == GG_OK) {
+        err = count_rows(sqlite, report);
+    }
+    return end_page_check(&check, err, report);
 }
 
 /* ---- the witness ---- */
@@ -237,14 +290,10 @@ enum gg_err gg_sqlite_recover(struct gg_sqlite *sqlite, struct gg_store_report *
         err = make_database(sqlite, report);
     }
     if (err == GG_OK) {
-        err = check_files(sqlite, &wal, report);
+        err = check_head_and_log(sqlite, &wal, report);
     }
     if (err == GG_OK) {
-        err = gg_database_open(&sqlite->database, sqlite->vfs, sqlite->folder.database,
-                               report);
-    }
-    if (err == GG_OK) {
-        err = count_rows(sqlite, report);
+        err = read_database(sqlite, &wal, report);
     }
     if (err == GG_OK) {
         err = ask_witness(sqlite, &wal, report);
@@ -256,6 +305,9 @@ enum gg_err gg_sqlite_recover(struct gg_sqlite *sqlite, struct gg_store_report *
         err = empty_log(sqlite, report);
     }
     gg_wal_fini(&wal);
+    if (err == GG_OK && gg_database_adopt(&sqlite->database) != SQLITE_OK) {
+        err = gg_database_fault(&sqlite->database, "open", report);
+    }
     if (err == GG_OK) {
         (void)sqlite3_wal_hook(sqlite->database.sqlite, count_frames, sqlite);
         sqlite->base.number = sqlite->census.number;
