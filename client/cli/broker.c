@@ -128,7 +128,8 @@ int gg_broker_backup(struct gg_call *call)
     if (status != GG_EXIT_DONE) {
         return status;
     }
-    ganger_err err = ganger_broker_backup(call->broker, path, NULL, BACKUP_MS);
+    ganger_err err = ganger_broker_backup(call->broker, path, call->options.reason,
+                                          BACKUP_MS);
     if (err != GANGER_OK) {
         return gg_failed(call, err, "cannot make the backup");
     }

@@ -96,7 +96,7 @@ const struct gg_command gg_command_table[] = {
      gg_steer_remove, "Let a pool go at run time", "What runs may end; nothing new begins."},
     {"broker", "status", "", 0, 0, GG_SET_GLOBAL, GG_WRITES_LIST, GG_GROUP_NOUN,
      gg_broker_show, "Show the broker, its store and its limits", NULL},
-    {"broker", "backup", "FILE", 1, 1, GG_SET_GLOBAL, 0, GG_GROUP_NOUN,
+    {"broker", "backup", "FILE", 1, 1, GG_SET_GLOBAL | GG_SET_REASON, 0, GG_GROUP_NOUN,
      gg_broker_backup, "Copy all that the broker keeps into a new file",
      "The broker writes the file, on its host, as of one moment, and goes on meanwhile."},
     {"broker", "restore", "FILE DATA-DIR", 2, 2, GG_SET_GLOBAL, 0, GG_GROUP_NOUN,

@@ -90,7 +90,7 @@ const struct gg_option gg_option_table[] = {
      "Say what would happen, do nothing"},
     {"yes", 'y', GG_OPTION_FLAG, NULL, GG_SET_BULK, AT(yes), 0, 0, NULL, false,
      "Do not ask"},
-    {"reason", 0, GG_OPTION_TEXT, "TEXT", GG_SET_BULK, AT(reason), 0, 0, NULL, false,
+    {"reason", 0, GG_OPTION_TEXT, "TEXT", GG_SET_BULK | GG_SET_REASON, AT(reason), 0, 0, NULL, false,
      "Why, for the audit log"},
     {"cancel-running", 0, GG_OPTION_FLAG, NULL, GG_SET_PAUSE, AT(cancel_running), 0, 0, NULL, false,
      "Stop also what runs"},

@@ -33,6 +33,7 @@ enum {
     GG_SET_GRACE = 1 << 16,
     GG_SET_POOL = 1 << 17, /* Changes a pool: --worker, --save. */
     GG_SET_DEFINE = 1 << 18,
+    GG_SET_REASON = 1 << 19, /* Acts on the broker: --reason. */
 };
 
 enum gg_format {

@@ -72,7 +72,9 @@ def main():
             told = [(job.id, job.state, job.result) for job in scene.accepted()]
             at_least = len(liner.jobs)
             cli("broker", "backup", os.path.join(scene.folder, f"backup-{number}"),
-                "--broker", scene.home.client)
+                "--reason", f"night {number}", "--broker", scene.home.client)
+            audit = scene.home.broker.wait_for_line(f'reason="night {number}"')
+            expect("what=backup" in audit, "a backup is not in the audit log", audit)
             before.append((told, at_least))
         liner.ending = True
         liner.join(LIMIT_S)
