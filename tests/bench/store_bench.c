@@ -1,13 +1,15 @@
 /* store_bench.c - the store beside bare SQLite that writes the same records in the same
  * groups, on one disk, in turn.
  *
- *   store_bench [--seconds N] [--group N] [--keep N] [--pairs N] [--smoke]
+ *   store_bench [--seconds N | --lives N] [--group N] [--keep N] [--pairs N]
+ *               [--accepted BYTES] [--ended BYTES] [--bare] [--smoke]
  *
  * A job life is three records of a hot table: accepted (put), ended (put again),
  * evicted (deleted). Each group holds N of each, of jobs that came `keep` groups apart,
  * so that nothing comes and goes within one commit. "bare" is a loop of prepared
  * statements on a table (id, record), WAL, synchronous=FULL, one transaction a group,
- * in one thread. "store" appends and commits groups while at most two are on their way.
+ * in one thread; with --bare only this one runs, once. "store" appends and commits
+ * groups while at most two are on their way.
  * "lone" is one record, committed and waited for, against one append and fdatasync. */
 #include <fcntl.h>
 #include <poll.h>
@@ -22,14 +24,18 @@
 #include "common/assert.h"
 #include "tests/lib/scratch.h"
 
-enum { ACCEPTED_BYTES = 300, ENDED_BYTES = 250, LONE_MAX = 2000, FLIGHT_GROUPS = 2 };
+enum { RECORD_BYTES_MAX = 4096, LONE_MAX = 2000, FLIGHT_GROUPS = 2 };
 
 struct plan {
-    int64_t us;
+    uint64_t seconds; /* Of each run, or until … */
+    uint64_t lives;   /* … so many are over; 0: by time. */
     uint64_t group;
     uint64_t keep;
-    int pairs;
-    int lone;
+    uint64_t pairs;
+    uint64_t lone;
+    uint64_t accepted; /* Bytes of a record. */
+    uint64_t ended;
+    bool bare;
 };
 
 struct figure {
@@ -37,7 +43,7 @@ struct figure {
     double cpu_us; /* Of a life. */
 };
 
-static const uint8_t filler[ACCEPTED_BYTES] = {1, 2, 3};
+static const uint8_t filler[RECORD_BYTES_MAX] = {1, 2, 3};
 
 static int64_t cpu_us(void)
 {
@@ -59,6 +65,12 @@ static struct gg_id id_of(uint64_t job)
     memcpy(id.bytes + 6, &random, 8);
     memcpy(id.bytes + 14, &job, 2);
     return id;
+}
+
+static bool goes_on(const struct plan *plan, uint64_t groups, int64_t begun_us)
+{
+    return plan->lives > 0 ? groups * plan->group < plan->lives
+                           : gg_mono_us() - begun_us < (int64_t)plan->seconds * 1000000;
 }
 
 static struct figure figure_of(uint64_t lives, int64_t wall_us, int64_t spent_us)
@@ -117,14 +129,15 @@ static struct figure bench_bare(const struct plan *plan)
     uint64_t groups = 0;
     int64_t begun_us = gg_mono_us();
     int64_t begun_cpu_us = cpu_us();
-    for (; gg_mono_us() - begun_us < plan->us; groups++) {
+    for (; goes_on(plan, groups, begun_us); groups++) {
         uint64_t first = groups * plan->group;
         run(sqlite, "BEGIN");
         for (uint64_t i = 0; i < plan->group; i++) {
-            write_bare(sqlite, put, first + i, ACCEPTED_BYTES);
+            write_bare(sqlite, put, first + i, (int)plan->accepted);
         }
         for (uint64_t i = 0; i < plan->group && groups >= plan->keep; i++) {
-            write_bare(sqlite, put, first + i - plan->keep * plan->group, ENDED_BYTES);
+            write_bare(sqlite, put, first + i - plan->keep * plan->group,
+                       (int)plan->ended);
         }
         for (uint64_t i = 0; i < plan->group && groups >= 2 * plan->keep; i++) {
             write_bare(sqlite, del, first + i - 2 * plan->keep * plan->group, 0);
@@ -196,10 +209,10 @@ static void append_group(struct gg_store *store, const struct plan *plan,
 {
     uint64_t first = groups * plan->group;
     for (uint64_t i = 0; i < plan->group; i++) {
-        put_job(store, number, first + i, ACCEPTED_BYTES);
+        put_job(store, number, first + i, plan->accepted);
     }
     for (uint64_t i = 0; i < plan->group && groups >= plan->keep; i++) {
-        put_job(store, number, first + i - plan->keep * plan->group, ENDED_BYTES);
+        put_job(store, number, first + i - plan->keep * plan->group, plan->ended);
     }
     for (uint64_t i = 0; i < plan->group && groups >= 2 * plan->keep; i++) {
         del_job(store, number, first + i - 2 * plan->keep * plan->group);
@@ -215,7 +228,7 @@ static struct figure bench_store(const struct plan *plan,
     uint64_t groups = 0;
     int64_t begun_us = gg_mono_us();
     int64_t begun_cpu_us = cpu_us();
-    for (; gg_mono_us() - begun_us < plan->us; groups++) {
+    for (; goes_on(plan, groups, begun_us); groups++) {
         wait_for(store, ends[groups % FLIGHT_GROUPS]);
         append_group(store, plan, groups, &number);
         expect(store, gg_store_commit(store));
@@ -239,93 +252,129 @@ static int by_size(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-static int64_t median(int64_t *values, int count)
+static int64_t median(int64_t *values, uint64_t count)
 {
-    qsort(values, (size_t)count, sizeof *values, by_size);
+    qsort(values, count, sizeof *values, by_size);
     return values[count / 2];
 }
 
-static int64_t lone_append(int count)
+static int64_t lone_append(const struct plan *plan)
 {
     static int64_t us[LONE_MAX];
     char path[4096];
     (void)snprintf(path, sizeof path, "%s", scratch_new());
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     GG_ASSERT(fd >= 0);
-    for (int i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < plan->lone; i++) {
         int64_t begun_us = gg_mono_us();
-        ssize_t done = write(fd, filler, ACCEPTED_BYTES);
-        GG_ASSERT(done == ACCEPTED_BYTES);
+        ssize_t done = write(fd, filler, plan->accepted);
+        GG_ASSERT(done == (ssize_t)plan->accepted);
         int synced = fdatasync(fd);
         GG_ASSERT(synced == 0);
         us[i] = gg_mono_us() - begun_us;
     }
     (void)close(fd);
     scratch_remove();
-    return median(us, count);
+    return median(us, plan->lone);
 }
 
-static int64_t lone_record(int count)
+static int64_t lone_record(const struct plan *plan)
 {
     static int64_t us[LONE_MAX];
     struct gg_store *store = open_store();
     uint64_t number = 0;
-    for (int i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < plan->lone; i++) {
         int64_t begun_us = gg_mono_us();
-        put_job(store, &number, (uint64_t)i, ACCEPTED_BYTES);
+        put_job(store, &number, i, plan->accepted);
         expect(store, gg_store_commit(store));
         wait_for(store, number);
         us[i] = gg_mono_us() - begun_us;
     }
     gg_store_close(&store);
     scratch_remove();
-    return median(us, count);
+    return median(us, plan->lone);
 }
 
 /* ---- */
 
+static _Noreturn void usage(void)
+{
+    (void)fprintf(stderr, "usage: store_bench [--seconds N | --lives N] [--group N] "
+                          "[--keep N] [--pairs N] [--accepted BYTES] [--ended BYTES] "
+                          "[--bare] [--smoke]\n");
+    exit(64);
+}
+
 static struct plan read_plan(int argc, char **argv)
 {
-    struct plan plan = {
-        .us = 5000000, .group = 100, .keep = 4, .pairs = 3, .lone = 1000};
+    struct plan plan = {.seconds = 5,
+                        .group = 100,
+                        .keep = 4,
+                        .pairs = 3,
+                        .lone = 1000,
+                        .accepted = 300,
+                        .ended = 250};
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } options[] = {
+        {"--seconds", &plan.seconds}, {"--lives", &plan.lives},
+        {"--group", &plan.group},     {"--keep", &plan.keep},
+        {"--pairs", &plan.pairs},     {"--accepted", &plan.accepted},
+        {"--ended", &plan.ended},
+    };
+    enum { COUNT = sizeof options / sizeof options[0] };
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--smoke") == 0) {
-            plan = (struct plan){
-                .us = 200000, .group = 100, .keep = 4, .pairs = 1, .lone = 20};
-        } else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0) {
-            plan.us = strtol(argv[++i], NULL, 10) * 1000000;
-        } else if (i + 1 < argc && strcmp(argv[i], "--group") == 0) {
-            plan.group = strtoul(argv[++i], NULL, 10);
-        } else if (i + 1 < argc && strcmp(argv[i], "--keep") == 0) {
-            plan.keep = strtoul(argv[++i], NULL, 10);
-        } else if (i + 1 < argc && strcmp(argv[i], "--pairs") == 0) {
-            plan.pairs = (int)strtol(argv[++i], NULL, 10);
+        size_t option = 0;
+        while (option < COUNT && strcmp(argv[i], options[option].name) != 0) {
+            option++;
+        }
+        if (option < COUNT && i + 1 < argc) {
+            *options[option].value = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--smoke") == 0) {
+            plan.lives = 2000;
+            plan.pairs = 1;
+            plan.lone = 20;
+        } else if (strcmp(argv[i], "--bare") == 0) {
+            plan.bare = true;
         } else {
-            (void)fprintf(stderr, "usage: store_bench [--seconds N] [--group N] "
-                                  "[--keep N] [--pairs N] [--smoke]\n");
-            exit(64);
+            usage();
         }
     }
+    if (plan.group == 0 || plan.accepted > RECORD_BYTES_MAX ||
+        plan.ended > RECORD_BYTES_MAX) {
+        usage();
+    }
     return plan;
+}
+
+static void compare(const struct plan *plan)
+{
+    struct gg_store_status status;
+    struct figure bare = bench_bare(plan);
+    struct figure store = bench_store(plan, &status);
+    (void)printf(
+        "groups of %llu lives: bare %.0f lives/s (%.1f us CPU each), store "
+        "%.0f lives/s (%.1f us), ratio %.2f; commit p50 %llu us, p99 %llu us\n",
+        (unsigned long long)plan->group, bare.lives_s, bare.cpu_us, store.lives_s,
+        store.cpu_us, store.lives_s / bare.lives_s,
+        (unsigned long long)status.commit_p50_us,
+        (unsigned long long)status.commit_p99_us);
 }
 
 int main(int argc, char **argv)
 {
     struct plan plan = read_plan(argc, argv);
-    for (int i = 0; i < plan.pairs; i++) {
-        struct gg_store_status status;
+    if (plan.bare) {
         struct figure bare = bench_bare(&plan);
-        struct figure store = bench_store(&plan, &status);
-        (void)printf("groups of %llu lives: bare %.0f lives/s (%.1f us CPU each), "
-                     "store %.0f lives/s (%.1f us), ratio %.2f; commit p50 %llu us, "
-                     "p99 %llu us\n",
-                     (unsigned long long)plan.group, bare.lives_s, bare.cpu_us,
-                     store.lives_s, store.cpu_us, store.lives_s / bare.lives_s,
-                     (unsigned long long)status.commit_p50_us,
-                     (unsigned long long)status.commit_p99_us);
+        (void)printf("lives_s=%.0f cpu_us=%.2f\n", bare.lives_s, bare.cpu_us);
+        return 0;
     }
-    int64_t append_us = lone_append(plan.lone);
-    int64_t record_us = lone_record(plan.lone);
+    for (uint64_t i = 0; i < plan.pairs; i++) {
+        compare(&plan);
+    }
+    int64_t append_us = lone_append(&plan);
+    int64_t record_us = lone_record(&plan);
     (void)printf("lone record: p50 %lld us; append and fdatasync: p50 %lld us; ratio "
                  "%.2f\n",
                  (long long)record_us, (long long)append_us,
