@@ -309,6 +309,10 @@ enum gg_err gg_folder_check_format(const char *database, uint32_t mark,
 {
     uint8_t head[HEAD_BYTES];
     int fd = files->open(files, database, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 && errno == ENOENT && mark == GG_BACKUP_MARK) {
+        return gg_report_fault(report, GG_ERR_NOT_FOUND, "%s: there is no such file",
+                               database);
+    }
     if (fd < 0) {
         return gg_report_system(report, "open", database, errno);
     }

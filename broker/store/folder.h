@@ -35,7 +35,8 @@ GG_MUST_USE enum gg_err gg_folder_lock(struct gg_folder *folder, const char *pat
 
 /* The database's own head: ours, and of a format that this program knows? `mark` is
  * what it must be. GG_ERR_CONFIG: the format is newer; GG_ERR_STORE: it is damaged, or
- * not ours; GG_ERR_BAD_FIELD: the same, where a backup is asked for. */
+ * not ours; GG_ERR_BAD_FIELD: the same, where a backup is asked for, and
+ * GG_ERR_NOT_FOUND: there is none. */
 GG_MUST_USE enum gg_err gg_folder_check_format(const char *database, uint32_t mark,
                                                struct gg_files *files,
                                                struct gg_store_report *report);

@@ -73,6 +73,7 @@ GG_MUST_USE enum gg_err gg_store_open_sqlite(const char *path,
 
 /* Make the folder `path`, which must be missing or empty, from the backup `file`,
  * verifying all of it.
+ *   GG_ERR_NOT_FOUND  there is no such file
  *   GG_ERR_BAD_FIELD  `file` is no backup, or was damaged since
  * The other errors as gg_store_open_sqlite(). */
 GG_MUST_USE enum gg_err gg_store_restore(const char *file, const char *path,

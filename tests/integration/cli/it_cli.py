@@ -356,6 +356,9 @@ class Faults(unittest.TestCase):
             self.assertEqual((run.returncode, run.stdout), (65, ""), run.stderr)
             self.assertIn(f"{text}: this is not a backup", run.stderr)
             self.assertFalse(pathlib.Path(folder, "data").exists())
+            run = ganger("broker", "restore", f"{folder}/nothing", f"{folder}/data")
+            self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)
+            self.assertIn("there is no such file", run.stderr)
 
     def test_doctor_says_what_to_do(self):
         run = ganger("doctor", "--broker", self.free_endpoint())
