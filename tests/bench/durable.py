@@ -98,7 +98,7 @@ class System:
 
     def __enter__(self) -> System:
         for queue in self.queues:  # Each agent has answered once.
-            self.ganger("run", queue, "x", "--keep", "0s")
+            self.ganger("run", queue, "x", "--keep", "0s", "--wait=1m")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,8 +118,8 @@ class System:
     def ganger(self, *words: str) -> str:
         return output(BIN / "ganger", *words, "--broker", self.endpoint)
 
-    def commits(self) -> int:
-        return int(json.loads(self.ganger("broker", "status", "-o", "json"))["commits"])
+    def status(self) -> dict[str, int]:
+        return json.loads(self.ganger("broker", "status", "-o", "json"))
 
     def pace(self, *words: str | int) -> dict[str, float]:
         kind, queue, *rest = map(str, words)
@@ -168,12 +168,14 @@ def record_sizes() -> tuple[int, int]:
 
 def beside_sqlite(run: Run, window: int, sizes: tuple[int, int]) -> str:
     jobs = run.jobs(300000)
-    rates, ratios, groups = [], [], []
+    rates, ratios, groups, tails = [], [], [], []
     for _ in range(run.pairs):
         with System("bench") as system:
-            before = system.commits()
+            before = system.status()["commits"]
             rate = system.pace("flood", "bench", jobs, window)["rate"]
-            group = max(1, round(jobs / (system.commits() - before)))
+            after = system.status()
+            group = max(1, round(jobs / (after["commits"] - before)))
+            tails.append(after["commit_p99_us"] / 1000)
         bare = figures(output(
             BENCH / "store_bench", "--bare", "--lives", str(jobs), "--group", str(group),
             "--keep", str(KEPT_GROUPS), "--accepted", str(sizes[0]), "--ended",
@@ -183,7 +185,8 @@ def beside_sqlite(run: Run, window: int, sizes: tuple[int, int]) -> str:
         ratios.append(rate / bare["lives_s"])
     return (f"{statistics.median(rates):9.0f} jobs/s, bare SQLite in groups of "
             f"{statistics.median(groups):.0f}: ratio {statistics.median(ratios):5.2f} "
-            f"({min(ratios):.2f}-{max(ratios):.2f})")
+            f"({min(ratios):.2f}-{max(ratios):.2f}), commits' p99 "
+            f"{statistics.median(tails):.0f} ms")
 
 
 # ---- one alone ----
@@ -289,7 +292,7 @@ def report(run: Run, wanted: str = "", disk: pathlib.Path | None = None) -> None
          lambda: beside_sqlite(run, 4000, sizes())),
         ("durable, lone submit", lambda: lone_submit(run, sizes()[0])),
         ("durable, restart", lambda: restart(run)),
-        ("volatile, beside slow syncs", lambda: slow_syncs(run, 1000, 1000)),
+        ("volatile, beside slow syncs", lambda: slow_syncs(run, 100, 1000)),
     ]
     known: list[tuple[int, int]] = []
 
