@@ -82,7 +82,7 @@ const struct gg_setting gg_broker_settings_table[] = {
     {"dead_bytes_max", GG_SETTING_BYTES, "1G", 0, GIB * 1024, BOUND(dead_bytes_max),
      "Memory of failed jobs kept; beyond it the oldest is evicted."},
     {"payload_memory_bytes_max", GG_SETTING_BYTES, "256M", 0, GIB * 1024, BOUND(payload_memory_bytes_max),
-     "Memory for payloads above 16 KiB that are on disk too; beyond it they are read when needed."},
+     "Memory for payloads and results above 16 KiB; beyond it they are only on disk, and read when needed."},
     {"assign_window_max", GG_SETTING_NUMBER, "8192", 1, 65536, BOUND(assign_window_max),
      "Attempts in hand of one agent, whatever windows it states."},
     {"partial_bytes_max", GG_SETTING_BYTES, "64K", 0, GIB, BOUND(partial_bytes_max),

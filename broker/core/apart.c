@@ -64,6 +64,7 @@ void gg_apart_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *
         job->payload_apart = false;
     }
     if (job->result_apart) {
+        gg_result_drop(core, job);
         erase_blob(fx, job, RESULT);
         job->result_apart = false;
     }
@@ -88,26 +89,43 @@ void gg_apart_write(struct gg_core *core, struct gg_effects *fx, struct gg_job *
     if (!job->result_apart && gg_is_large(gg_blob_slice(job->result).len)) {
         write_blob(fx, job, RESULT, job->result);
         job->result_apart = true;
+        core->apart_bytes += job->result->len;
     }
 }
 
 /* ---- in memory ---- */
 
-void gg_payload_drop(struct gg_core *core, struct gg_job *job)
+static void drop(struct gg_core *core, struct gg_job *job, struct gg_blob **blob_p,
+                 bool apart)
 {
-    size_t len = gg_blob_slice(job->payload).len;
-    if (job->payload_apart) {
+    size_t len = gg_blob_slice(*blob_p).len;
+    if (apart) {
         core->apart_bytes -= len;
     }
     gg_charge(core, job, -(int64_t)len);
-    gg_blob_unref(&job->payload);
+    gg_blob_unref(blob_p);
+}
+
+void gg_payload_drop(struct gg_core *core, struct gg_job *job)
+{
+    drop(core, job, &job->payload, job->payload_apart);
+}
+
+void gg_result_drop(struct gg_core *core, struct gg_job *job)
+{
+    drop(core, job, &job->result, job->result_apart);
 }
 
 void gg_apart_settle(struct gg_core *core, struct gg_job *job)
 {
-    if (job->payload_apart && job->payload != NULL &&
-        core->apart_bytes > core->bounds.payload_memory_bytes_max) {
+    if (core->apart_bytes <= core->bounds.payload_memory_bytes_max) {
+        return;
+    }
+    if (job->payload_apart) {
         gg_payload_drop(core, job);
+    }
+    if (job->result_apart) {
+        gg_result_drop(core, job);
     }
 }
 
@@ -222,9 +240,11 @@ static void result_loaded(struct gg_core *core, struct gg_effects *fx,
     job->result_loading = false;
     if (ev->err == GG_OK && job->result == NULL && job->result_apart) {
         job->result = gg_blob_ref(ev->blob);
+        core->apart_bytes += ev->blob->len;
         gg_charge(core, job, (int64_t)ev->blob->len);
     }
     answer_asks(core, fx, job, ev);
+    gg_apart_settle(core, job);
 }
 
 void gg_apart_loaded(struct gg_core *core, struct gg_effects *fx,

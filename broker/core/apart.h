@@ -26,14 +26,15 @@ static inline bool gg_is_large(size_t len)
  * and remove what it names no longer. */
 void gg_apart_write(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 
-/* The record is written: may the payload stay in memory too? */
+/* The record is written, or a blob was read: may they stay in memory too? */
 void gg_apart_settle(struct gg_core *core, struct gg_job *job);
 
 /* The job is to be forgotten: what it has apart too. */
 void gg_apart_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 
-/* Give up the payload in memory. */
+/* Give up what is in memory of it. */
 void gg_payload_drop(struct gg_core *core, struct gg_job *job);
+void gg_result_drop(struct gg_core *core, struct gg_job *job);
 
 /* Read the payload of a RUNNING job if it is not in memory. True: it is, go on. False:
  * the attempt is sent once it is there. */

@@ -30,8 +30,8 @@ struct gg_bounds {
     uint64_t waiters_max;       /* Of one job. [too_many] */
     uint64_t dead_jobs_max;     /* Dead-letter list: beyond it the oldest goes. */
     uint64_t dead_bytes_max;
-    uint64_t payload_memory_bytes_max; /* Payloads that are on disk too; above it they
-                                          are read when they are dispatched. */
+    uint64_t payload_memory_bytes_max; /* Payloads, results that are on disk too; above
+                                          it they are read when they are needed. */
     uint64_t assign_window_max;        /* Assignments open at one agent in all. */
     uint64_t partial_bytes_max;        /* Partial output kept of a running job. */
     uint64_t requests_max;             /* Of one client in flight, told in welcome. */

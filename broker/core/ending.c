@@ -242,6 +242,7 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
     gg_move(core, job, GG_JOB_EVICTED);
     gg_agent_unref(&job->agent);
     gg_payload_drop(core, job);
+    gg_result_drop(core, job);
     gg_job_release(job);
     gg_charge(core, job, (int64_t)sizeof *job - (int64_t)job->charged);
     job->due = remembered_until(core, job);

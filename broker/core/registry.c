@@ -147,7 +147,8 @@ void gg_registry_remove(struct gg_core *core, struct gg_job *job)
     job->queue->jobs--;
     job->queue->realm->jobs--;
     gg_list_remove(&job->unkept);
-    job->payload_apart = false; /* What was here of it has been dropped. */
+    job->payload_apart = false; /* What was here of them has been dropped. */
+    job->result_apart = false;
     gg_job_release(job);
     gg_list_push_front(&core->free_jobs, &job->line);
 }

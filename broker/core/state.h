@@ -226,7 +226,7 @@ struct gg_core {
     uint64_t jobs; /* Known, evicted ones included. */
     uint64_t count[GG_JOB_STATE_COUNT];
     uint64_t memory_bytes;
-    uint64_t apart_bytes;  /* Payloads in memory that are on disk too. */
+    uint64_t apart_bytes;  /* Payloads, results in memory that are on disk too. */
     struct gg_asked *asks; /* apart.c */
     uint32_t ask_count;
     uint32_t ask_room;

@@ -124,19 +124,24 @@ static void payload_that_cannot_be_read_fails_its_job(void **state)
     assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_FAILED);
 }
 
+/* The attempt succeeds, with a large result. */
+static void finish_large(struct stage *stage, const struct gg_assign *assign)
+{
+    struct gg_outcome_info outcome;
+    gg_record_default(GG_RECORD_OUTCOME, &outcome);
+    outcome.id = assign->id;
+    outcome.fence = assign->fence;
+    outcome.kind = GG_OUTCOME_SUCCEEDED;
+    outcome.result = gg_slice_of(large, sizeof large);
+    stage_say(stage, AGENT, GG_CMD_OUTCOME, 0, &outcome);
+}
+
 static void large_result_is_read_when_it_is_asked_for(void **state)
 {
     struct stage *stage = *state;
     struct gg_id id = submit_keyed(stage, "k");
     stage_agent(stage, AGENT, "w", "q", 1);
-    struct gg_assign assign = *assigned(stage, AGENT, 0);
-    struct gg_outcome_info outcome;
-    gg_record_default(GG_RECORD_OUTCOME, &outcome);
-    outcome.id = id;
-    outcome.fence = assign.fence;
-    outcome.kind = GG_OUTCOME_SUCCEEDED;
-    outcome.result = gg_slice_of(large, sizeof large);
-    stage_say(stage, AGENT, GG_CMD_OUTCOME, 0, &outcome);
+    finish_large(stage, assigned(stage, AGENT, 0));
     assert_int_equal(stage_effects(stage, GG_FX_PERSIST_BLOB), 1);
 
     crash(stage);
@@ -160,6 +165,38 @@ static void large_result_is_read_when_it_is_asked_for(void **state)
     }
 }
 
+/* However many are asked for: each is read, shown, and given up again. */
+static void results_may_be_larger_than_memory(void **state)
+{
+    (void)state;
+    static struct stage stage;
+    stage_init(&stage, no_memory);
+    stage_client(&stage, CLIENT);
+    stage_agent(&stage, AGENT, "w", "q", 1);
+    struct gg_id ids[4];
+    for (int i = 0; i < 4; i++) {
+        struct gg_submit submit = stage_submission(&stage, "q");
+        submit.keep_ms = 60000;
+        ids[i] = stage_submit(&stage, CLIENT, 1, &submit);
+        finish_large(&stage, assigned(&stage, AGENT, 0));
+    }
+    assert_true(stage.core->memory_bytes < sizeof large);
+
+    for (int i = 0; i < 4; i++) {
+        assert_null(get(&stage, &ids[i]));
+        assert_int_equal(stage_load(&stage), 1);
+        const struct said *said = stage_heard(&stage, CLIENT, GG_CMD_JOB, 0);
+        assert_true(gg_slice_equal(said->command.as.job.result,
+                                   gg_slice_of(large, sizeof large)));
+    }
+
+    assert_true(stage.core->memory_bytes < sizeof large);
+    assert_null(core_walk(stage.core));
+    stage_wait(&stage, 120000);
+    assert_null(core_walk(stage.core));
+    stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
@@ -169,6 +206,7 @@ int main(void)
         TEST(attempt_whose_payload_is_read_can_be_taken_back),
         TEST(payload_that_cannot_be_read_fails_its_job),
         TEST(large_result_is_read_when_it_is_asked_for),
+        TEST(results_may_be_larger_than_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,6 +300,7 @@ static struct sums sums_of(struct gg_core *core, const struct gg_queue *queue,
         sums.jobs++;
         sums.bytes += job->charged;
         sums.apart += job->payload_apart ? gg_blob_slice(job->payload).len : 0;
+        sums.apart += job->result_apart ? gg_blob_slice(job->result).len : 0;
         sums.keys += job->key_held;
         sums.mono += job->timer_kind == GG_TIMER_MONO;
         sums.dates += job->timer_kind == GG_TIMER_WALL;
