@@ -39,7 +39,6 @@ from dataclasses import dataclass
 BIN = pathlib.Path(os.environ.get("GG_BIN_DIR", "."))
 BENCH = pathlib.Path(os.environ.get("GG_BENCH_DIR", "."))
 KEPT_GROUPS = 2  # How many groups apart a job's records are in the bare loop.
-SYNC_MS = 50
 ROOM = ("memory_bytes_max=8G", "realm_bytes_max=8G", "queue_bytes_max=8G")
 
 
@@ -57,26 +56,24 @@ def output(*command: str | pathlib.Path) -> str:
 class System:
     """A durable broker in a folder of its own, with agents; use it in a `with`."""
 
-    def __init__(self, *queues: str, sync_ms: int = 0,
-                 settings: tuple[str, ...] = ()) -> None:
+    def __init__(self, *queues: str, settings: tuple[str, ...] = ()) -> None:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ganger-bench-"))
         self.data = self.folder / "data"
         self.queues = queues
+        self.log = (self.folder / "log").open("wb")  # What the agents say.
         self.agents: list[subprocess.Popen[bytes]] = []
-        env = dict(os.environ)
-        if sync_ms > 0:
-            env |= {"LD_PRELOAD": str(BENCH / "libslow_sync.so"),
-                    "GG_SYNC_MS": str(sync_ms)}
-        self.env = env
+        self.slow = self.folder / "slow"  # While it is there, syncs are.
+        self.env = {**os.environ, "GG_SLOW_SYNC": str(self.slow)}
+        if "slow" in queues:
+            self.env["LD_PRELOAD"] = str(BENCH / "libslow_sync.so")
         self.command = [BIN / "gangerd", "--data", self.data]
         self.command += [part for one in settings for part in ("--set", one)]
         self.start_broker()
         for queue in queues:
             self.agents.append(subprocess.Popen(
                 [BIN / "ganger-worker", "--builtin", "noop", "--queue", queue, "--slots",
-                 "1024", "--name", queue],
-                env={**os.environ, "GANGER_BROKER": self.endpoint},
-                stderr=subprocess.DEVNULL))
+                 "1024", "--name", f"{queue}-{self.folder.name}"],
+                env={**os.environ, "GANGER_BROKER": self.endpoint}, stderr=self.log))
 
     def start_broker(self) -> None:
         """Returns once it serves."""
@@ -97,8 +94,13 @@ class System:
         self.broker.communicate()
 
     def __enter__(self) -> System:
-        for queue in self.queues:  # Each agent has answered once.
-            self.ganger("run", queue, "x", "--keep", "0s", "--wait=1m")
+        try:
+            for queue in self.queues:  # Each agent has answered once.
+                self.ganger("run", queue, "x", "--keep", "0s", "--wait=20s")
+        except SystemExit:
+            print((self.folder / "log").read_text(), file=sys.stderr)
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,6 +116,7 @@ class System:
         assert self.broker.stderr is not None
         if not self.broker.stderr.closed:
             self.broker.communicate()
+        self.log.close()
 
     def ganger(self, *words: str) -> str:
         return output(BIN / "ganger", *words, "--broker", self.endpoint)
@@ -250,33 +253,32 @@ def restart(run: Run) -> str:
 # ---- a disk that is slow ----
 
 
-def volatile_beside(run: Run, sync_ms: int, rate: int, window: int) -> dict[str, float]:
-    with System("fast", "slow", sync_ms=sync_ms,
-                settings=("volatile_queues=fast",)) as system:
-        jobs = run.jobs(1000000)
-        seconds = max(2, jobs // 100000)
-        durable = subprocess.Popen(
-            [BENCH / "pace", "rate", system.endpoint, "slow", str(rate * seconds),
-             str(rate)], stdout=subprocess.PIPE, text=True)
-        told = system.pace("flood", "fast", jobs, window)
-        beside = figures(durable.communicate()[0])
-        if beside.get("failed", 1) > 0:
-            raise SystemExit(f"durable jobs beside the volatile ones failed: {beside}")
-        return {**told, "durable_p50_us": beside["p50_us"]}
-
-
 def slow_syncs(run: Run, rate: int, window: int) -> str:
-    rates, tails, durable = [], [], []
-    for _ in range(run.pairs):
-        fast = volatile_beside(run, 0, rate, window)
-        slow = volatile_beside(run, SYNC_MS, rate, window)
-        rates.append(slow["rate"] / fast["rate"])
-        tails.append(slow["p99_us"] / fast["p99_us"])
-        durable.append(slow["durable_p50_us"] / 1000)
-    return (f"{statistics.median(rates):9.3f} of the volatile rate, "
-            f"{statistics.median(tails):.3f} of its p99 "
-            f"({min(tails):.2f}-{max(tails):.2f}), beside {rate} durable jobs/s with "
-            f"{SYNC_MS} ms in each sync (their p50 {statistics.median(durable):.0f} ms)")
+    """One broker, whose syncs are slow for a moment and then not: each moment is compared
+    with the one after it."""
+    jobs, slices = run.jobs(300000), max(2 * run.pairs, 2)
+    rates, tails = [], []
+    with System("fast", "slow", settings=("volatile_queues=fast",)) as system:
+        durable = subprocess.Popen(
+            [BENCH / "pace", "rate", system.endpoint, "slow", str(rate * 3600), str(rate)],
+            stdout=subprocess.DEVNULL)
+        try:
+            system.pace("flood", "fast", jobs, window)  # To warm up.
+            for _ in range(slices):
+                system.slow.touch()
+                slow = system.pace("flood", "fast", jobs, window)
+                system.slow.unlink()
+                fast = system.pace("flood", "fast", jobs, window)
+                rates.append(slow["rate"] / fast["rate"])
+                tails.append(slow["p99_us"] / fast["p99_us"])
+            if durable.poll() is not None:
+                raise SystemExit("the durable jobs beside the volatile ones have stopped")
+        finally:
+            durable.kill()
+            durable.wait()
+    return (f"{statistics.median(rates):9.3f} of the volatile rate "
+            f"({min(rates):.2f}-{max(rates):.2f}), {statistics.median(tails):.3f} of its "
+            f"p99 ({min(tails):.2f}-{max(tails):.2f}), beside {rate} durable jobs/s")
 
 
 # ---- all ----
@@ -293,6 +295,7 @@ def report(run: Run, wanted: str = "", disk: pathlib.Path | None = None) -> None
         ("durable, lone submit", lambda: lone_submit(run, sizes()[0])),
         ("durable, restart", lambda: restart(run)),
         ("volatile, beside slow syncs", lambda: slow_syncs(run, 100, 1000)),
+        ("volatile, beside slow syncs, window 100", lambda: slow_syncs(run, 100, 100)),
     ]
     known: list[tuple[int, int]] = []
 
