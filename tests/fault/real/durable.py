@@ -203,7 +203,8 @@ class Scene:
                    [(id_text(t.id), t.accepted) for t in caller.open.values()][:5])
 
     def accepted(self):
-        return [job for caller in self.callers for job in caller.told.values()
+        # A copy: callers go on submitting meanwhile.
+        return [job for caller in self.callers for job in list(caller.told.values())
                 if job.accepted]
 
     def check(self):
