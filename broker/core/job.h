@@ -95,7 +95,7 @@ struct gg_job {
     bool payload_loading; /* It is being read. */
     bool result_loading;
     bool unsent;           /* RUNNING: its agent is told once the payload is read. */
-    bool recovered;        /* It waits since a restart: its agents are awaited. */
+    bool recovered;        /* Since a restart no newer attempt of it was given. */
     uint16_t attempt;      /* Attempts begun. */
     uint16_t attempts_max; /* Attempt number after which it fails; a retry raises it. */
     uint16_t attempts;     /* As asked: how many a retry by hand grants anew. */

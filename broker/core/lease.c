@@ -84,7 +84,9 @@ static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent
     job->queue->unstarted++;
     job->started = false;
     job->lost = false;
-    job->recovered = false;
+    /* An attempt of an earlier broker need not be the newest: no record tells of all.
+     * If it comes to nothing, those who are awaited have their say first. */
+    job->recovered = job->fence >> GG_FENCE_SHIFT < core->epoch;
     job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     gg_move(core, job, GG_JOB_RUNNING);
     gg_job_arm(core, job);

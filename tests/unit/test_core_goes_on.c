@@ -124,6 +124,32 @@ static void attempt_nobody_told_of_is_stale_once_another_was_given(void **state)
     assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
 }
 
+/* The older of two attempts of which no record tells comes to nothing first: the newer
+ * one may still run at an agent that is awaited. */
+static void job_of_lost_older_attempt_waits_for_awaited_agents(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_id id = submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_assign older = *assigned(stage, AGENT, 0);
+    crash(stage);
+    stage_wait(stage, (int64_t)stage->bounds.lease_ms);
+    stage_agent(stage, SECOND, "other", "q", 1);
+    struct gg_assign newer = *assigned(stage, SECOND, 0);
+    struct gg_held stale = {.id = id, .fence = older.fence, .pool = 1};
+    struct gg_held held = {.id = id, .fence = newer.fence, .pool = 1, .started = true};
+
+    crash(stage);
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &stale, 1);
+    stage_outcome(stage, AGENT, &older, GG_OUTCOME_LOST, "killed with its lease");
+    assert_null(assigned(stage, AGENT, 0));
+    stage_agent_again(stage, SECOND, "other", 1, "q", 1, &held, 1);
+
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+    assert_int_equal(stage_count(stage, GG_CMD_STOP), 0);
+    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
+}
+
 static void held_job_goes_once_its_agents_are_back(void **state)
 {
     struct stage *stage = *state;
@@ -284,6 +310,7 @@ int main(void)
         TEST(newest_of_two_attempts_in_hand_is_the_one),
         TEST(late_success_of_older_attempt_is_stale_after_restart),
         TEST(attempt_nobody_told_of_is_stale_once_another_was_given),
+        TEST(job_of_lost_older_attempt_waits_for_awaited_agents),
         TEST(held_job_goes_once_its_agents_are_back),
         TEST(job_accepted_after_restart_is_not_held_up),
         TEST(held_job_goes_once_a_lease_has_passed),

@@ -269,7 +269,8 @@ static const char *walk_job(struct walk *walk, struct gg_job *job)
     MUST(!job->cancelling || job->state == GG_JOB_RUNNING);
     MUST(job->state != GG_JOB_EVICTED || job->agent == NULL);
     MUST(!gg_list_linked(&job->unkept)); /* Records leave at the end of the step. */
-    MUST(!job->recovered || gg_job_waits(job));
+    MUST(!job->recovered || gg_job_waits(job) ||
+         job->fence >> GG_FENCE_SHIFT < walk->core->epoch);
     MUST(!job->unsent || (job->state == GG_JOB_RUNNING && job->payload_loading));
     TRY(walk_timer(job));
     return walk_waiters(walk, job);
