@@ -1,21 +1,13 @@
 #include "tests/sim/model.h"
 
-#include <string.h>
+#define EACH_JOB(job)                                                                  \
+    for (struct model_job *job = model->jobs; job < model->jobs + model->job_count;    \
+         job++)
 
-static void wrong(struct model *model, const char *what)
+static void must(struct model *model, bool holds, const char *otherwise)
 {
-    if (model->fault == NULL) {
-        model->fault = what;
-    }
+    model->fault = holds || model->fault != NULL ? model->fault : otherwise;
 }
-
-void model_init(struct model *model, const struct model_bounds *bounds)
-{
-    memset(model, 0, sizeof *model);
-    model->bounds = *bounds;
-}
-
-/* ---- states ---- */
 
 static bool waits(const struct model_job *job)
 {
@@ -29,106 +21,78 @@ static bool ended(const struct model_job *job)
 
 static void finish(struct model *model, struct model_job *job, int state)
 {
-    bool success = state == GG_JOB_SUCCEEDED;
+    int keep_ms = state == GG_JOB_SUCCEEDED ? MODEL_KEEP_MS : MODEL_KEEP_FAILED_MS;
     job->state = state;
-    job->cancelling = false;
-    job->lost = false;
-    job->key_held = job->key_held && success;
-    job->due = model->now + (success ? MODEL_KEEP_MS : MODEL_KEEP_FAILED_MS);
+    job->cancelling = job->lost = false;
+    job->key_held = job->key_held && state == GG_JOB_SUCCEEDED;
+    job->due = model->now + keep_ms;
 }
 
-static void schedule(struct model *model, struct model_job *job, int ms)
-{
-    job->state = GG_JOB_SCHEDULED;
-    job->due = model->now + ms;
-}
-
-/* ---- dispatch ---- */
-
-static int busy(const struct model *model, int agent)
+static int busy(struct model *model, int agent)
 {
     int count = 0;
-    for (int i = 0; i < model->job_count; i++) {
-        count += model->jobs[i].state == GG_JOB_RUNNING &&
-                 model->jobs[i].agent == agent;
+    EACH_JOB(job) {
+        count += job->state == GG_JOB_RUNNING && job->agent == agent;
     }
     return count;
 }
 
-static bool has_credit(const struct model *model, int agent)
+static bool has_credit(struct model *model, int agent)
 {
     const struct model_agent *it = &model->agents[agent];
-    return it->here && !it->suspect && busy(model, agent) < it->slots;
+    return it->here && model->now - it->seen < model->bounds.silent_ms &&
+           busy(model, agent) < it->slots;
 }
 
 /* The job of a queue that must start before all others, or NULL. */
 static struct model_job *head(struct model *model, int queue)
 {
     struct model_job *best = NULL;
-    for (int i = 0; i < model->job_count; i++) {
-        struct model_job *job = &model->jobs[i];
+    EACH_JOB(job) {
         if (job->state == GG_JOB_READY && job->queue == queue &&
             (best == NULL || job->priority < best->priority ||
              (job->priority == best->priority && job->line < best->line))) {
             best = job;
         }
     }
-    return best;
+    return model->paused[queue] ? NULL : best;
 }
 
 static bool can_start(struct model *model)
 {
-    bool credit = false;
-    bool work = false;
-    for (int i = 0; i < MODEL_AGENTS; i++) {
-        credit = credit || has_credit(model, i);
-    }
-    for (int i = 0; i < MODEL_QUEUES; i++) {
-        work = work || (!model->paused[i] && head(model, i) != NULL);
-    }
-    return credit && work;
+    return (has_credit(model, 0) || has_credit(model, 1)) &&
+           (head(model, 0) != NULL || head(model, 1) != NULL);
 }
 
-/* The start deadline of a job that stands in line may have passed. */
-static void expire(struct model *model)
+static void start(struct model *model, const struct model_given *given)
 {
-    for (int i = 0; i < model->job_count; i++) {
-        if (waits(&model->jobs[i]) && model->jobs[i].expires <= model->now) {
-            finish(model, &model->jobs[i], GG_JOB_EXPIRED);
-        }
-    }
+    struct model_job *job = &model->jobs[given->job];
+    must(model, head(model, job->queue) == job, "a job was started before its turn");
+    must(model, has_credit(model, given->agent), "an agent was given too much");
+    must(model, given->fence > model->last_fence, "a fence did not grow");
+    must(model, given->attempt == job->attempt + 1, "an attempt was miscounted");
+    model->last_fence = given->fence;
+    job->state = GG_JOB_RUNNING;
+    job->fence = given->fence;
+    job->attempt++;
+    job->agent = given->agent;
+    job->agent_life = model->agents[given->agent].life;
+    job->started = job->lost = false;
+    job->lease_end = model->now + model->bounds.lease_ms;
 }
 
 /* While something can start, the core has started something, and the right thing. */
 static void dispatch(struct model *model)
 {
-    expire(model);
-    while (can_start(model) && model->fault == NULL) {
-        if (model->given_used == model->given_count) {
-            wrong(model, "a job waits while an agent has credit for it");
-            return;
+    EACH_JOB(job) {
+        if (waits(job) && job->expires <= model->now) {
+            finish(model, job, GG_JOB_EXPIRED);
         }
-        const struct model_given *given = &model->given[model->given_used++];
-        struct model_job *job = &model->jobs[given->job];
-        if (model->paused[job->queue] || head(model, job->queue) != job) {
-            wrong(model, "a job was started before its turn, or in a paused queue");
-        } else if (!has_credit(model, given->agent)) {
-            wrong(model, "an agent was given more than it has room for");
-        } else if (given->fence <= model->last_fence) {
-            wrong(model, "a fence did not grow");
-        } else if (given->attempt != job->attempt + 1) {
-            wrong(model, "an attempt was miscounted");
-        }
-        model->last_fence = given->fence;
-        job->state = GG_JOB_RUNNING;
-        job->fence = given->fence;
-        job->attempt++;
-        job->agent = given->agent;
-        job->agent_life = model->agents[given->agent].life;
-        job->started = false;
-        job->lost = false;
-        job->lease_end = model->now + model->bounds.lease_ms;
     }
+    while (can_start(model) && model->given_used < model->given_count) {
+        start(model, &model->given[model->given_used++]);
+    }
+    must(model, !can_start(model), "a job waits while an agent has credit for it");
 }
 
 static void ready(struct model *model, struct model_job *job, bool front)
@@ -138,78 +102,47 @@ static void ready(struct model *model, struct model_job *job, bool front)
     dispatch(model);
 }
 
-/* ---- how attempts end ---- */
-
-static void fail(struct model *model, struct model_job *job)
-{
-    if (job->attempt >= job->attempt_max) {
-        finish(model, job, GG_JOB_FAILED);
-    } else {
-        schedule(model, job, MODEL_BACKOFF_MS);
-    }
-}
-
-/* Nobody knows what became of the attempt. */
-static void lose(struct model *model, struct model_job *job, bool by_lease)
-{
-    if (job->attempts == 1 || job->attempt >= job->attempt_max) {
-        finish(model, job, GG_JOB_FAILED);
-    } else {
-        job->lost = by_lease;
-        ready(model, job, true);
-    }
-}
-
 static void lease_ends(struct model *model, struct model_job *job, bool given_back)
 {
+    bool free = given_back && !(job->attempts == 1 && job->started);
     if (job->cancelling) {
         finish(model, job, GG_JOB_CANCELLED);
-        dispatch(model);
-    } else if (given_back && !(job->attempts == 1 && job->started)) {
-        job->attempt--;
-        ready(model, job, true);
+    } else if (!free && (job->attempts == 1 || job->attempt >= job->attempt_max)) {
+        finish(model, job, GG_JOB_FAILED);
     } else {
-        lose(model, job, true);
-        dispatch(model);
+        job->lost = !free;
+        job->attempt -= free;
+        ready(model, job, true);
     }
 }
 
-/* All leases of an agent, oldest first; those marked in `keep` excepted. */
-static void leases_end(struct model *model, int agent, const bool *keep, int given_back)
+/* All leases of an agent that is not here, oldest first, but those marked in `keep`.
+ * With `bye` it gives all back, with `unstarted` what it has not begun. */
+static void leases_end(struct model *model, int agent, const bool *keep, bool bye,
+                       bool unstarted)
 {
-    bool done[MODEL_JOBS_MAX] = {false};
-    for (;;) {
-        int first = -1;
-        for (int i = 0; i < model->job_count; i++) {
-            const struct model_job *job = &model->jobs[i];
-            bool its = job->state == GG_JOB_RUNNING && job->agent == agent;
-            if (its && !done[i] && (keep == NULL || !keep[i]) &&
-                (first < 0 || job->fence < model->jobs[first].fence)) {
-                first = i;
-            }
+    struct model_job *first = NULL;
+    EACH_JOB(job) {
+        if (job->state == GG_JOB_RUNNING && job->agent == agent &&
+            (keep == NULL || !keep[job - model->jobs]) &&
+            (first == NULL || job->fence < first->fence)) {
+            first = job;
         }
-        if (first < 0) {
-            return;
-        }
-        done[first] = true;
-        bool back = given_back < 0 ? !model->jobs[first].started : given_back == 1;
-        lease_ends(model, &model->jobs[first], back);
+    }
+    if (first != NULL) {
+        lease_ends(model, first, bye || (unstarted && !first->started));
+        leases_end(model, agent, keep, bye, unstarted);
     }
 }
 
-/* ---- time ---- */
-
-static void agent_due(struct model *model, int i, int now)
+static void agent_due(struct model *model, int i)
 {
     struct model_agent *agent = &model->agents[i];
-    if (agent->here && now - agent->seen >= model->bounds.silent_ms) {
-        agent->suspect = true;
+    int away = agent->known && !agent->here ? model->now - agent->gone : 0;
+    if (away >= model->bounds.grace_ms) {
+        leases_end(model, i, NULL, false, false);
     }
-    if (agent->known && !agent->here && now - agent->gone >= model->bounds.grace_ms) {
-        leases_end(model, i, NULL, 0);
-    }
-    if (agent->known && !agent->here && busy(model, i) == 0 &&
-        now - agent->gone >= model->bounds.forget_ms) {
+    if (away >= model->bounds.forget_ms && busy(model, i) == 0) {
         agent->known = false;
         agent->life++;
     }
@@ -217,9 +150,7 @@ static void agent_due(struct model *model, int i, int now)
 
 static void job_due(struct model *model, struct model_job *job)
 {
-    if (waits(job) && job->expires <= model->now) {
-        finish(model, job, GG_JOB_EXPIRED);
-    } else if (job->state == GG_JOB_SCHEDULED && job->due <= model->now) {
+    if (job->state == GG_JOB_SCHEDULED && job->due <= model->now) {
         ready(model, job, false);
     } else if (job->state == GG_JOB_RUNNING && job->lease_end <= model->now) {
         lease_ends(model, job, false);
@@ -236,27 +167,20 @@ static void job_due(struct model *model, struct model_job *job)
 void model_pass(struct model *model, int now)
 {
     model->now = now;
-    for (int i = 0; i < MODEL_AGENTS; i++) {
-        agent_due(model, i, now);
-    }
-    for (int i = 0; i < model->job_count; i++) {
-        job_due(model, &model->jobs[i]);
+    agent_due(model, 0);
+    agent_due(model, 1);
+    EACH_JOB(job) {
+        job_due(model, job);
     }
 }
 
 /* ---- clients ---- */
 
-static struct model_answer answer(const struct model *model, int i)
+static int key_holder(struct model *model, int queue, int key)
 {
-    return (struct model_answer){.job = i, .state = model->jobs[i].state};
-}
-
-static int key_holder(const struct model *model, int queue, int key)
-{
-    for (int i = 0; i < model->job_count && key != 0; i++) {
-        const struct model_job *job = &model->jobs[i];
-        if (job->key_held && job->queue == queue && job->key == key) {
-            return i;
+    EACH_JOB(job) {
+        if (key != 0 && job->key_held && job->queue == queue && job->key == key) {
+            return (int)(job - model->jobs);
         }
     }
     return -1;
@@ -266,43 +190,42 @@ struct model_answer model_submit(struct model *model, const struct model_job *as
                                  int again)
 {
     if (again >= 0 && model->jobs[again].state != GG_JOB_NONE) {
-        return answer(model, again);
+        return model_get(model, again);
     }
     int holder = key_holder(model, ask->queue, ask->key);
-    if (holder >= 0) {
-        struct model_answer met = answer(model, holder);
-        met.existing = true;
-        met.err = model->jobs[holder].payload == ask->payload ? GG_OK
-                                                              : GG_ERR_KEY_CONFLICT;
-        return met;
-    }
-    if (model->now - ask->at > model->bounds.window_ms) {
-        return (struct model_answer){.err = GG_ERR_ID_TOO_OLD};
-    }
+    struct model_answer got = {.err = GG_OK};
     int waiting = 0;
-    for (int i = 0; i < model->job_count; i++) {
-        waiting += waits(&model->jobs[i]) && model->jobs[i].queue == ask->queue;
+    EACH_JOB(job) {
+        waiting += waits(job) && job->queue == ask->queue;
     }
-    if (waiting >= model->bounds.queue_jobs_max) {
-        return (struct model_answer){.err = GG_ERR_QUEUE_FULL};
+    if (holder >= 0) {
+        got = model_get(model, holder);
+        got.existing = true;
+        got.err = model->jobs[holder].payload == ask->payload ? GG_OK
+                                                              : GG_ERR_KEY_CONFLICT;
+    } else if (model->now - ask->at > model->bounds.window_ms) {
+        got.err = GG_ERR_ID_TOO_OLD;
+    } else if (waiting >= model->bounds.queue_jobs_max) {
+        got.err = GG_ERR_QUEUE_FULL;
+    }
+    if (holder >= 0 || got.err != GG_OK) {
+        return got;
     }
     int place = again >= 0 ? again : model->job_count++;
     struct model_job *job = &model->jobs[place];
     *job = *ask;
-    job->agent = -1;
     job->attempt_max = job->attempts;
     job->key_held = job->key != 0;
-    if (job->due > model->now) {
-        job->state = GG_JOB_SCHEDULED;
-    } else {
+    job->state = GG_JOB_SCHEDULED;
+    if (job->due <= model->now) {
         ready(model, job, false);
     }
-    return answer(model, place);
+    return model_get(model, place);
 }
 
 struct model_answer model_get(const struct model *model, int job)
 {
-    struct model_answer got = answer(model, job);
+    struct model_answer got = {.job = job, .state = model->jobs[job].state};
     got.err = got.state == GG_JOB_NONE ? GG_ERR_NOT_FOUND : GG_OK;
     return got;
 }
@@ -311,9 +234,6 @@ struct model_answer model_cancel(struct model *model, int i)
 {
     struct model_job *job = &model->jobs[i];
     struct model_answer got = model_get(model, i);
-    if (got.err != GG_OK) {
-        return got;
-    }
     got.verdict = GG_VERDICT_TOO_LATE;
     if (waits(job)) {
         got.verdict = GG_VERDICT_CANCELLED;
@@ -322,7 +242,6 @@ struct model_answer model_cancel(struct model *model, int i)
         got.verdict = GG_VERDICT_CANCELLING;
         job->cancelling = true;
     }
-    got.state = job->state;
     return got;
 }
 
@@ -330,14 +249,11 @@ struct model_answer model_retry(struct model *model, int i)
 {
     struct model_job *job = &model->jobs[i];
     struct model_answer got = model_get(model, i);
-    if (got.err != GG_OK) {
-        return got;
-    }
-    if (!ended(job) || job->state == GG_JOB_SUCCEEDED) {
+    if (got.err == GG_OK && (!ended(job) || job->state == GG_JOB_SUCCEEDED)) {
         got.err = GG_ERR_BAD_STATE;
-    } else if (key_holder(model, job->queue, job->key) >= 0) {
+    } else if (got.err == GG_OK && key_holder(model, job->queue, job->key) >= 0) {
         got.err = GG_ERR_KEY_TAKEN;
-    } else {
+    } else if (got.err == GG_OK) {
         job->key_held = job->key != 0;
         job->attempt_max = job->attempt + job->attempts;
         job->crashes = 0;
@@ -348,60 +264,43 @@ struct model_answer model_retry(struct model *model, int i)
     return got;
 }
 
-bool model_pause(struct model *model, int queue)
+bool model_pause(struct model *model, int queue, bool paused)
 {
     bool settled = true;
-    model->paused[queue] = true;
-    for (int i = 0; i < model->job_count; i++) {
-        const struct model_job *job = &model->jobs[i];
-        settled = settled && !(job->state == GG_JOB_RUNNING && job->queue == queue &&
-                               !job->started);
+    model->paused[queue] = paused;
+    EACH_JOB(job) {
+        settled = settled &&
+                  (job->state != GG_JOB_RUNNING || job->queue != queue || job->started);
     }
-    return settled;
-}
-
-void model_resume(struct model *model, int queue)
-{
-    model->paused[queue] = false;
-    dispatch(model);
+    return settled || !paused;
 }
 
 /* ---- agents ---- */
 
-static int lease_of(const struct model *model, int agent, uint64_t fence)
+/* The job whose newest attempt has this fence and was this agent's; or NULL. */
+static struct model_job *newest(struct model *model, int agent, uint64_t fence)
 {
-    for (int i = 0; i < model->job_count; i++) {
-        const struct model_job *job = &model->jobs[i];
-        if (job->state == GG_JOB_RUNNING && job->agent == agent &&
-            job->fence == fence) {
-            return i;
+    EACH_JOB(job) {
+        if (job->fence == fence && job->agent == agent &&
+            job->agent_life == model->agents[agent].life) {
+            return job;
         }
     }
-    return -1;
+    return NULL;
 }
 
-/* The attempt goes on although its lease was thought to be over. */
-static int take_back(struct model *model, int agent, uint64_t fence)
-{
-    for (int i = 0; i < model->job_count; i++) {
-        struct model_job *job = &model->jobs[i];
-        if (job->state == GG_JOB_READY && job->lost && job->attempts != 1 &&
-            job->agent == agent && job->agent_life == model->agents[agent].life &&
-            job->fence == fence) {
-            job->state = GG_JOB_RUNNING;
-            job->lost = false;
-            job->started = false;
-            return i;
-        }
-    }
-    return -1;
-}
-
-/* Anything it says shows that it is there. */
-static void heard(struct model *model, int agent)
+/* Anything an agent says shows that it is there; what it says it holds is renewed. */
+void model_heartbeat(struct model *model, int agent, int slots, const uint64_t *held,
+                     int count)
 {
     model->agents[agent].seen = model->now;
-    model->agents[agent].suspect = false;
+    model->agents[agent].slots = slots;
+    for (int n = 0; n < count; n++) {
+        struct model_job *job = newest(model, agent, held[n]);
+        if (job != NULL) {
+            job->lease_end = model->now + model->bounds.lease_ms;
+        }
+    }
 }
 
 void model_hello(struct model *model, int i, int incarnation, int slots,
@@ -412,128 +311,89 @@ void model_hello(struct model *model, int i, int incarnation, int slots,
     agent->here = false;
     agent->known = true;
     if (incarnation != agent->incarnation) {
-        leases_end(model, i, NULL, 0);
+        leases_end(model, i, NULL, false, false);
     }
+    for (int n = 0; n < count; n++) {
+        struct model_job *job = newest(model, i, held[n]);
+        if (job != NULL && job->state == GG_JOB_READY && job->lost) {
+            job->state = GG_JOB_RUNNING; /* It goes on, though thought to be over. */
+            job->started = job->lost = false;
+        }
+        if (job != NULL) {
+            keep[job - model->jobs] = true;
+            job->started = job->started || started[n];
+        }
+    }
+    leases_end(model, i, keep, false, true);
     agent->incarnation = incarnation;
-    for (int n = 0; n < count; n++) {
-        int job = lease_of(model, i, held[n]);
-        job = job >= 0 ? job : take_back(model, i, held[n]);
-        if (job >= 0) {
-            keep[job] = true;
-            model->jobs[job].started = model->jobs[job].started || started[n];
-            model->jobs[job].lease_end = model->now + model->bounds.lease_ms;
-        }
-    }
-    leases_end(model, i, keep, -1);
     agent->here = true;
-    agent->slots = slots;
-    heard(model, i);
-    dispatch(model);
-}
-
-void model_heartbeat(struct model *model, int agent, int slots, const uint64_t *held,
-                     int count)
-{
-    for (int n = 0; n < count; n++) {
-        int job = lease_of(model, agent, held[n]);
-        if (job >= 0) {
-            model->jobs[job].lease_end = model->now + model->bounds.lease_ms;
-        }
-    }
-    heard(model, agent);
-    model->agents[agent].slots = slots;
-    dispatch(model);
+    model_heartbeat(model, i, slots, held, count);
 }
 
 void model_closed(struct model *model, int agent, bool bye)
 {
     model->agents[agent].here = false;
-    model->agents[agent].suspect = false;
     model->agents[agent].gone = model->now;
     if (bye) {
-        leases_end(model, agent, NULL, 1);
+        leases_end(model, agent, NULL, true, false);
     }
 }
 
-void model_started(struct model *model, int agent, int job, uint64_t fence)
+void model_started(struct model *model, int agent, uint64_t fence)
 {
-    if (lease_of(model, agent, fence) == job) {
-        model->jobs[job].started = true;
+    struct model_job *job = newest(model, agent, fence);
+    if (job != NULL && job->state == GG_JOB_RUNNING) {
+        job->started = true;
     }
-    heard(model, agent);
-    dispatch(model);
+    model->agents[agent].seen = model->now;
 }
 
 static void apply(struct model *model, struct model_job *job, enum gg_outcome kind,
                   bool never_started, int result)
 {
+    job->crashes += kind == GG_OUTCOME_CRASHED;
     if (job->cancelling) {
         finish(model, job, GG_JOB_CANCELLED);
     } else if (kind == GG_OUTCOME_SUCCEEDED) {
         job->result = result;
         finish(model, job, GG_JOB_SUCCEEDED);
-    } else if (kind == GG_OUTCOME_REJECTED) {
-        finish(model, job, GG_JOB_FAILED);
-    } else if (kind == GG_OUTCOME_SNOOZED) {
-        job->attempt--;
-        schedule(model, job, MODEL_SNOOZE_MS);
-    } else if (kind == GG_OUTCOME_CRASHED &&
-               ++job->crashes >= model->bounds.crashes_max) {
-        finish(model, job, GG_JOB_FAILED);
-    } else if (kind == GG_OUTCOME_HANDED_BACK &&
-               !(job->attempts == 1 && (job->started || !never_started))) {
-        job->attempt--;
-        ready(model, job, true);
     } else if (kind == GG_OUTCOME_HANDED_BACK || kind == GG_OUTCOME_LOST) {
-        lose(model, job, false);
+        job->started = job->started || !never_started;
+        lease_ends(model, job, kind == GG_OUTCOME_HANDED_BACK);
+        job->lost = false;
+    } else if (kind != GG_OUTCOME_SNOOZED &&
+               (kind == GG_OUTCOME_REJECTED || job->attempt >= job->attempt_max ||
+                (kind == GG_OUTCOME_CRASHED &&
+                 job->crashes >= model->bounds.crashes_max))) {
+        finish(model, job, GG_JOB_FAILED);
     } else {
-        fail(model, job);
+        bool snoozed = kind == GG_OUTCOME_SNOOZED;
+        job->attempt -= snoozed;
+        job->state = GG_JOB_SCHEDULED;
+        job->due = model->now + (snoozed ? MODEL_SNOOZE_MS : MODEL_BACKOFF_MS);
     }
 }
 
-enum gg_err model_outcome(struct model *model, int agent, int i, uint64_t fence,
+enum gg_err model_outcome(struct model *model, int agent, uint64_t fence,
                           enum gg_outcome kind, bool never_started, int result)
 {
-    struct model_job *job = &model->jobs[i];
-    bool newest = job->fence == fence && job->agent == agent &&
-                  job->agent_life == model->agents[agent].life;
+    struct model_job *job = newest(model, agent, fence);
     bool final = kind == GG_OUTCOME_SUCCEEDED || kind == GG_OUTCOME_REJECTED;
-    enum gg_err err = GG_OK;
-    heard(model, agent);
-    if (lease_of(model, agent, fence) == i) {
+    model->agents[agent].seen = model->now;
+    if (job == NULL || job->state == GG_JOB_EVICTED || job->state == GG_JOB_NONE ||
+        (waits(job) && kind == GG_OUTCOME_HANDED_BACK)) {
+        return GG_ERR_STALE;
+    }
+    /* What is final counts even when it comes late: nothing finished is thrown away. */
+    if (job->state == GG_JOB_RUNNING || (waits(job) && final)) {
         apply(model, job, kind, never_started, result);
-    } else if (newest && waits(job) && kind != GG_OUTCOME_HANDED_BACK) {
-        if (final) { /* Late, but nothing finished is thrown away for that. */
-            apply(model, job, kind, never_started, result);
-        }
-    } else if (!newest || !ended(job)) {
-        err = GG_ERR_STALE;
     }
-    dispatch(model);
-    return err;
+    return GG_OK;
 }
 
-/* ---- after a step ---- */
-
-void model_given(struct model *model, const struct model_given *given)
-{
-    if (model->given_count == MODEL_GIVEN_MAX) {
-        wrong(model, "too much was given at once for this test");
-        return;
-    }
-    model->given[model->given_count++] = *given;
-}
-
+/* After a step: all that the core gave was due, and nothing waits that could start. */
 void model_check(struct model *model)
 {
-    if (model->given_used != model->given_count) {
-        wrong(model, "a job was started that was not due");
-    }
-    if (can_start(model)) {
-        wrong(model, "a job waits while an agent has credit for it");
-    }
-    if (model->fault == NULL) {
-        model->given_used = 0;
-        model->given_count = 0;
-    }
+    dispatch(model);
+    must(model, model->given_used == model->given_count, "a start was not due");
 }

@@ -54,7 +54,6 @@ struct model_job {
 
 struct model_agent {
     bool here;
-    bool suspect;
     bool known;
     int life; /* Grows each time the broker has forgotten it. */
     int incarnation;
@@ -91,7 +90,8 @@ struct model {
     int first_line;
     int last_line;
     uint64_t last_fence;
-    struct model_given given[MODEL_GIVEN_MAX]; /* By the core in this step. */
+    struct model_given
+        given[MODEL_GIVEN_MAX]; /* By the core in the step that follows. */
     int given_count;
     int given_used;
     const char *fault; /* What the core did and must not; NULL: nothing. */
@@ -106,11 +106,6 @@ struct model_answer {
     bool existing;
 };
 
-void model_init(struct model *model, const struct model_bounds *bounds);
-
-/* The core gives a job to an agent in the step that follows. */
-void model_given(struct model *model, const struct model_given *given);
-
 /* It is `now`: what is due is done. Called for each time at which something is due. */
 void model_pass(struct model *model, int now);
 
@@ -122,9 +117,8 @@ struct model_answer model_get(const struct model *model, int job);
 struct model_answer model_cancel(struct model *model, int job);
 struct model_answer model_retry(struct model *model, int job);
 
-/* True: answered at once, because nothing can start. */
-bool model_pause(struct model *model, int queue);
-void model_resume(struct model *model, int queue);
+/* True: answered at once, because nothing can start; a resumption always is. */
+bool model_pause(struct model *model, int queue, bool paused);
 
 /* `held` lists `count` fences. */
 void model_hello(struct model *model, int agent, int incarnation, int slots,
@@ -132,11 +126,11 @@ void model_hello(struct model *model, int agent, int incarnation, int slots,
 void model_heartbeat(struct model *model, int agent, int slots, const uint64_t *held,
                      int count);
 void model_closed(struct model *model, int agent, bool bye);
-void model_started(struct model *model, int agent, int job, uint64_t fence);
-enum gg_err model_outcome(struct model *model, int agent, int job, uint64_t fence,
+void model_started(struct model *model, int agent, uint64_t fence);
+enum gg_err model_outcome(struct model *model, int agent, uint64_t fence,
                           enum gg_outcome kind, bool never_started, int result);
 
-/* After a step: all that the core gave was due, and nothing waits that could start. */
+/* After each step: all that the core gave was due, and nothing waits that can start. */
 void model_check(struct model *model);
 
 #endif

@@ -119,7 +119,8 @@ static void hear_assign(struct pair *pair, uint32_t peer,
                                 .agent = agent,
                                 .attempt = (int)assign->attempt,
                                 .fence = assign->fence};
-    model_given(&pair->model, &given);
+    GG_ASSERT(pair->model.given_count < MODEL_GIVEN_MAX);
+    pair->model.given[pair->model.given_count++] = given;
     pair->hands[pair->hand_count++] = (struct hand){
         .job = job, .agent = agent, .first_agent = agent, .fence = assign->fence};
 }
@@ -302,12 +303,7 @@ static void do_pause(struct pair *pair, const struct op *op)
                   op->what == PAUSE ? GG_CMD_PAUSE : GG_CMD_RESUME, REQUEST, &scope);
     step_over(pair);
     bool answered = pair->answer.code == GG_CMD_DONE;
-    bool expected = true;
-    if (op->what == PAUSE) {
-        expected = model_pause(&pair->model, queue);
-    } else {
-        model_resume(&pair->model, queue);
-    }
+    bool expected = model_pause(&pair->model, queue, op->what == PAUSE);
     if (answered != expected) {
         differ(pair, "answered at once", answered, expected);
     }
@@ -459,7 +455,7 @@ static void do_started(struct pair *pair, const struct op *op)
     gg_driver_say(&pair->driver, (uint32_t)(FIRST_AGENT + agent), GG_CMD_STARTED, 0,
                   &started);
     step_over(pair);
-    model_started(&pair->model, agent, hand->job, hand->fence);
+    model_started(&pair->model, agent, hand->fence);
 }
 
 static void do_outcome(struct pair *pair, const struct op *op)
@@ -488,11 +484,21 @@ static void do_outcome(struct pair *pair, const struct op *op)
     gg_driver_say(&pair->driver, (uint32_t)(FIRST_AGENT + agent), GG_CMD_OUTCOME, 0,
                   &outcome);
     step_over(pair);
-    enum gg_err expected = model_outcome(&pair->model, agent, hand->job, hand->fence,
+    enum gg_err expected = model_outcome(&pair->model, agent, hand->fence,
                                          (enum gg_outcome)outcome.kind,
                                          outcome.never_started, result);
     if (pair->confirmed != expected) {
         differ(pair, "confirm", pair->confirmed, expected);
+    }
+}
+
+/* All that the core has given so far was due. */
+static void check_given(struct pair *pair)
+{
+    model_check(&pair->model);
+    if (pair->model.fault == NULL) {
+        pair->model.given_count = 0;
+        pair->model.given_used = 0;
     }
 }
 
@@ -501,7 +507,7 @@ static void let_both_pass(void *ctx, struct gg_driver *driver)
     struct pair *pair = ctx;
     hear(pair, driver);
     model_pass(&pair->model, (int)(driver->now.mono.ms - pair->start));
-    model_check(&pair->model);
+    check_given(pair);
 }
 
 /* The model looks at all its deadlines whenever the core has looked at one, and at the
@@ -590,7 +596,7 @@ static void begin(struct pair *pair, uint64_t seed)
         .crashes_max = (int)pair->bounds.crashes_max,
         .queue_jobs_max = (int)pair->bounds.queue_jobs_max,
     };
-    model_init(&pair->model, &bounds);
+    pair->model.bounds = bounds;
     gg_driver_hello_client(&pair->driver, CLIENT);
 }
 
@@ -606,7 +612,7 @@ static int run(struct pair *pair, const struct op *ops, int count, uint64_t seed
         pair->confirmed = GG_OK;
         pass(pair, 1);
         act(pair, &ops[i]);
-        model_check(&pair->model);
+        check_given(pair);
         compare_jobs(pair);
         if (pair->model.fault != NULL || pair->fault[0] != '\0') {
             at = i;
