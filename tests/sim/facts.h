@@ -38,6 +38,8 @@ struct fact {
     bool by_hand; /* Retried by hand. */
     bool snoozed;
     int64_t not_before;
+    bool
+        shown_not_before; /* … survives the broker: somebody has read what led to it. */
 
     bool lease_open;
     uint32_t holder; /* Place in the agents' table. */
@@ -50,6 +52,7 @@ struct fact {
     bool never_again; /* Somebody was told "cancelled". */
 
     int64_t ended_at;
+    bool ended_by_outcome;
     bool purged;
     uint8_t result[FACT_RESULT_BYTES];
     uint8_t result_len;
@@ -58,6 +61,7 @@ struct fact {
     struct fact_run runs[FACT_RUNS_MAX]; /* Processes of it that run now. */
     uint32_t starts;
 
+    bool again;    /* Its id had a life before, whose end is all that may be kept. */
     bool received; /* An answer about it came to a client, who acknowledges it. */
     bool shown;    /* A client has read that it is accepted … */
     uint8_t shown_durable; /* … and how safe it is. */
@@ -90,12 +94,14 @@ struct facts {
     uint32_t *places; /* By hash of the id. */
     uint32_t place_room;
     uint64_t accept_order;
+    uint64_t begun; /* Jobs that were accepted, or put back by hand. */
     uint64_t last_fence;
     struct fact_agent agents[FACT_AGENTS_MAX];
     uint32_t agent_count;
     uint64_t assigned_order[SIM_QUEUES_MAX][2]; /* By priority: newest first start. */
     bool paused[SIM_QUEUES_MAX];                /* Answered, and not resumed since. */
     bool shown_paused[SIM_QUEUES_MAX];          /* … and the answer was read. */
+    int64_t resumed_at[SIM_QUEUES_MAX]; /* Answers to older requests say little. */
     int64_t may_start_until[SIM_QUEUES_MAX];
     struct fact_pause pauses[FACT_PAUSES_MAX];
     uint32_t pause_count;

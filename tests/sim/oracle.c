@@ -274,7 +274,9 @@ static void hear_heartbeat(const struct sim *sim, struct fact_agent *agent,
            gg_list_next_num(&list, &facts.held[facts.held_count])) {
         facts.held_count++;
     }
-    settle(sim, (uint32_t)(agent - facts.agents), false);
+    if (agent->honest) { /* Who lists them in no order may be renewed in part. */
+        settle(sim, (uint32_t)(agent - facts.agents), false);
+    }
     if (gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)) {
         agent->slots = (uint32_t)pool.slots;
     }
@@ -300,12 +302,13 @@ static void hear_outcome(const struct sim *sim, struct fact_agent *agent,
     facts.step_id = outcome->id;
 }
 
-static void hear_pause(const struct gg_event *ev)
+static void hear_pause(const struct sim *sim, const struct gg_event *ev)
 {
     uint8_t queue = (uint8_t)(ev->command->as.scope.queue.data[1] - '0');
     if (ev->command->code == GG_CMD_RESUME) {
         facts.paused[queue] = false;
         facts.shown_paused[queue] = false;
+        facts.resumed_at[queue] = sim->now;
         facts.may_start_until[queue] = 0;
         for (uint32_t i = 0; i < facts.pause_count;) {
             if (facts.pauses[i].queue == queue) { /* Its answer says nothing now. */
@@ -335,7 +338,7 @@ static void hear_command(struct sim *sim, const struct gg_event *ev)
     } else if (agent != NULL && command->code == GG_CMD_OUTCOME) {
         hear_outcome(sim, agent, &command->as.outcome);
     } else if (command->code == GG_CMD_PAUSE || command->code == GG_CMD_RESUME) {
-        hear_pause(ev);
+        hear_pause(sim, ev);
     }
 }
 

@@ -101,7 +101,10 @@ bool oracle_running(const struct sim *sim, uint64_t pick, struct gg_id *id,
 /* Have all that were accepted ended? */
 bool oracle_all_ended(const struct sim *sim);
 
-/* How long that may take once all is well. */
+/* How many were accepted or put back by hand, ever. */
+uint64_t oracle_begun(void);
+
+/* How long that may take once all is well, if no more begins. */
 int64_t oracle_bound_ms(const struct sim *sim);
 
 /* The bound is over; then all that was kept has had its time. */

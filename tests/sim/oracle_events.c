@@ -5,14 +5,17 @@ static void on_accepted(struct sim *sim, struct fact *fact)
 {
     sim_mark(SIM_MARK_ACCEPTED);
     facts.accepted_in_step = true;
+    facts.begun++;
     /* What its sender has acknowledged may be forgotten with its retention. */
     bool forgotten = fact->state == GG_JOB_EVICTED && fact->received;
     if (fact->accepted && !forgotten) {
         facts_fail(sim, ORACLE_RESEND, "job %02x%02x is accepted a second time",
                    FACT_NAME(fact));
     }
-    struct fact fresh = {
-        .ask = fact->ask, .queue = fact->queue, .refused = fact->refused};
+    struct fact fresh = {.ask = fact->ask,
+                         .queue = fact->queue,
+                         .refused = fact->refused,
+                         .again = fact->accepted};
     memcpy(fresh.runs, fact->runs, sizeof fresh.runs);
     *fact = fresh;
     fact->accepted = true;
@@ -23,6 +26,7 @@ static void on_accepted(struct sim *sim, struct fact *fact)
                                                  : (uint32_t)fact->ask.attempts;
     fact->not_before = fact->ask.delay_ms == 0 ? 0
                                                : sim->now + (int64_t)fact->ask.delay_ms;
+    fact->shown_not_before = true; /* Its record, if there is one, says it. */
     for (uint32_t i = 0; i < facts.count && fact->ask.key.len > 0; i++) {
         const struct fact *other = &facts.items[i];
         bool live = other->accepted && other != fact && other->ask.unique_until == 0 &&
@@ -104,7 +108,11 @@ static void on_ended(struct sim *sim, struct fact *fact,
     facts_close_lease(fact);
     fact->state = (uint8_t)moment->state;
     fact->cancelling = false;
+    fact->lost = false;
     fact->ended_at = sim->now;
+    fact->ended_by_outcome = facts.newest &&
+                             gg_id_equal(&facts.ev->command->as.outcome.id,
+                                         &fact->ask.id);
     facts.ended_in_step = true;
 }
 
@@ -145,6 +153,7 @@ static void on_retried(struct fact *fact, const struct gg_moment_info *moment)
 {
     uint32_t more = fact->ask.attempts == 0 ? 5 : (uint32_t)fact->ask.attempts;
     sim_mark(SIM_MARK_RETRIED);
+    facts.begun++;
     fact->state = GG_JOB_READY;
     fact->attempts_max = (uint32_t)moment->attempt + more;
     fact->by_hand = true;
@@ -238,6 +247,7 @@ static void on_job_moment(struct sim *sim, struct fact *fact,
         on_outcome(fact, moment);
         if (moment->error == GG_ERR_SNOOZED) {
             fact->snoozed = true;
+            fact->shown_not_before = false;
             fact->not_before = sim->now +
                                (int64_t)facts.ev->command->as.outcome.snooze_ms;
         }
@@ -254,6 +264,7 @@ static void on_job_moment(struct sim *sim, struct fact *fact,
         facts_close_lease(fact);
         fact->state = GG_JOB_SCHEDULED;
         fact->not_before = sim->now + (int64_t)fact->ask.backoff_ms;
+        fact->shown_not_before = false;
         break;
     case GG_MOMENT_CANCEL:
         fact->cancel_asked = true;

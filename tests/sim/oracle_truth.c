@@ -149,7 +149,8 @@ void oracle_reply(struct sim *sim, const struct sim_asked *asked,
             fact->shown_cancelling = true;
         }
     } else if (command->code == GG_CMD_DONE && asked->code == GG_CMD_PAUSE &&
-               facts.paused[asked->queue]) {
+               facts.paused[asked->queue] &&
+               asked->at > facts.resumed_at[asked->queue]) {
         facts.shown_paused[asked->queue] = true;
     } else if (command->code == GG_CMD_ERROR &&
                command->as.error.error == GG_ERR_LOST_WITH_BROKER &&
@@ -163,8 +164,11 @@ void oracle_confirmed(struct sim *sim, const struct gg_confirm *confirm)
     struct fact *fact = facts_find(&confirm->id);
     (void)sim;
     if (fact != NULL && confirm->error == GG_OK && fact_ended(fact) &&
-        confirm->fence == fact->fence) {
+        fact->ended_by_outcome && confirm->fence == fact->fence) {
         fact->shown_state = fact->state;
+    }
+    if (fact != NULL && confirm->error == GG_OK && confirm->fence == fact->fence) {
+        fact->shown_not_before = true;
     }
 }
 
@@ -245,7 +249,14 @@ void oracle_restored(struct sim *sim, const struct gg_id *id,
     if (ends && fact->ended_at == 0) {
         fact->ended_at = sim->now;
     }
-    if (state == GG_JOB_SUCCEEDED && job->result.len > 0) {
+    if (state != GG_JOB_SCHEDULED && !fact->shown_not_before) {
+        fact->not_before = 0; /* What put it off was not on disk. */
+    }
+    bool life_before = fact->again && job->fence != fact->fence;
+    if (state == GG_JOB_SUCCEEDED && life_before) {
+        fact->result_len = (uint8_t)job->result.len;
+        memcpy(fact->result, job->result.data, job->result.len);
+    } else if (state == GG_JOB_SUCCEEDED && job->result.len > 0) {
         bool same = gg_slice_equal(job->result,
                                    gg_slice_of(fact->result, fact->result_len));
         if (!same) {
@@ -267,6 +278,11 @@ bool oracle_all_ended(const struct sim *sim)
         }
     }
     return true;
+}
+
+uint64_t oracle_begun(void)
+{
+    return facts.begun;
 }
 
 int64_t oracle_bound_ms(const struct sim *sim)

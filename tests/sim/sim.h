@@ -181,6 +181,7 @@ struct sim_asked {
     uint8_t queue;
     uint64_t number; /* Of the session's request. */
     struct gg_id id;
+    int64_t at;
     uint32_t epoch_life; /* Life of the broker when it was asked. */
 };
 

@@ -57,6 +57,7 @@ static void ask(struct sim *sim, uint32_t i, enum gg_command_code code,
                                 .code = (uint8_t)code,
                                 .queue = queue,
                                 .number = request->number,
+                                .at = sim->now,
                                 .epoch_life = sim->nodes[SIM_BROKER].life};
     if (id != NULL) {
         asked->id = *id;
