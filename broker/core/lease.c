@@ -150,6 +150,19 @@ static void fetch_behind(struct gg_job *job)
     }
 }
 
+/* What an earlier attempt has said of itself is not this one's. */
+static void forget_words(struct gg_core *core, struct gg_job *job)
+{
+    struct gg_extra *extra = job->extra;
+    job->progress_ppm = 0;
+    if (extra != NULL) {
+        gg_job_text(core, job, &extra->progress_text, (struct gg_slice){0}, 0);
+        gg_charge(core, job, -(int64_t)extra->partial.bytes.len);
+        gg_buf_clear(&extra->partial.bytes);
+        extra->partial.offset = 0;
+    }
+}
+
 static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    struct gg_pool *pool)
 {
@@ -160,9 +173,9 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     job->fence = next_fence(core);
     job->started_at = core->now.wall;
     job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
-    job->progress_ppm = 0;
     job->exit_status = -1;
     job->signal = 0;
+    forget_words(core, job);
     hold_lease(core, job, pool->agent, pool->number);
     pool->busy++;
     core->stat[GG_STAT_ASSIGNED]++;
