@@ -25,11 +25,18 @@ static void forget(struct gg_worker *agent, struct gg_worker_order *order)
 void gg_on_order(struct gg_worker *agent, uint64_t request,
                  const struct gg_steer *steer)
 {
-    struct gg_worker_order *order = agent->order_count < ORDERS_MAX
-                                        ? calloc(1, sizeof *order)
-                                        : NULL;
-    if (order == NULL) {
+    struct gg_blob *definition = NULL;
+    if (agent->order_count == ORDERS_MAX) {
         say_steered(agent, request, GG_ERR_BUSY, "the agent has too many orders");
+        return;
+    }
+    struct gg_worker_order *order = calloc(1, sizeof *order);
+    if (order != NULL && steer->definition.len > 0) {
+        definition = gg_blob_new(steer->definition);
+    }
+    if (order == NULL || (steer->definition.len > 0 && definition == NULL)) {
+        say_steered(agent, request, GG_ERR_NO_MEMORY, "out of memory");
+        free(order);
         return;
     }
     order->request = request;
@@ -39,8 +46,7 @@ void gg_on_order(struct gg_worker *agent, uint64_t request,
     order->save = steer->save;
     order->id = steer->id;
     gg_name_set(&order->pool, steer->pool);
-    order->definition = steer->definition.len == 0 ? NULL
-                                                   : gg_blob_new(steer->definition);
+    order->definition = definition;
     agent->order_count++;
     gg_list_push_back(&agent->orders, &order->link);
 }

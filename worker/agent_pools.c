@@ -13,7 +13,12 @@ enum gg_err gg_worker_add_pool(struct gg_worker *agent, struct gg_mono now,
         return GG_ERR_TOO_MANY;
     }
     struct gg_pool_now *it = &agent->pools[index];
-    *it = (struct gg_pool_now){.used = true, .config = *pool, .window = pool->slots};
+    *it = (struct gg_pool_now){
+        .used = true,
+        .config = *pool,
+        .window = pool->slots,
+        .in_hand = it->in_hand, /* Of its predecessor: given back, not yet confirmed. */
+    };
     gg_list_init(&it->line);
     agent->slots += pool->slots;
     if (agent->state == GG_WORKER_UP) {

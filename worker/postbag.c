@@ -95,6 +95,11 @@ static struct message *new_message(struct gg_postbag *postbag)
     message->count = 0;
     message->type = GG_MESSAGE_COMMANDS;
     gg_buf_append(&message->body, prefix, sizeof prefix);
+    if (message->body.failed) {
+        gg_buf_fini(&message->body);
+        free(message);
+        return NULL;
+    }
     message->sequence = postbag->next_sequence++;
     postbag->bytes += message->body.len;
     gg_list_push_back(&postbag->messages, &message->link);
