@@ -82,8 +82,10 @@ static void forget(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
 
 static struct gg_agent *new_agent(struct gg_core *core, struct gg_slice name)
 {
-    if (gg_map_reserve(&core->agents) != GG_OK) {
-        return NULL;
+    if (gg_map_reserve(&core->agents) != GG_OK ||
+        gg_heap_reserve(&core->agent_timers,
+                        (uint32_t)gg_map_count(&core->agents) + 1) != GG_OK) {
+        return NULL; /* Whom nobody could watch is not let in. */
     }
     struct gg_agent *agent = calloc(1, sizeof *agent);
     if (agent == NULL) {
@@ -365,9 +367,7 @@ static void arm(struct gg_core *core, struct gg_agent *agent)
     } else {
         at = gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS);
     }
-    if (gg_timer_set(&core->agent_timers, &agent->timer, at) != GG_OK) {
-        agent->suspect = true; /* Give it nothing while it cannot be watched. */
-    }
+    gg_heap_set(&core->agent_timers, &agent->timer, at.ms);
 }
 
 bool gg_agent_heard(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
@@ -443,18 +443,15 @@ void gg_agents_due(struct gg_core *core, struct gg_effects *fx)
     }
 }
 
-enum gg_err gg_agents_await(struct gg_core *core, struct gg_mono until)
+void gg_agents_await(struct gg_core *core, struct gg_mono until)
 {
     size_t place = 0;
     struct gg_agent *agent;
-    enum gg_err err = gg_heap_reserve(&core->agent_timers,
-                                      (uint32_t)gg_map_count(&core->agents));
-    while (err == GG_OK && (agent = gg_map_next(&core->agents, &place)) != NULL) {
+    while ((agent = gg_map_next(&core->agents, &place)) != NULL) {
         agent->gone_since = (struct gg_mono){until.ms -
                                              (int64_t)core->bounds.gone_grace_ms};
         arm(core, agent);
     }
-    return err;
 }
 
 static struct gg_mono later(struct gg_mono a, struct gg_mono b)

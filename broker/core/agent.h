@@ -40,7 +40,7 @@ void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,
 struct gg_agent *gg_agent_restore(struct gg_core *core, struct gg_slice name);
 
 /* All records have been read: until then agents may come back for what they run. */
-GG_MUST_USE enum gg_err gg_agents_await(struct gg_core *core, struct gg_mono until);
+void gg_agents_await(struct gg_core *core, struct gg_mono until);
 
 /* Act on agents whose timer is due. */
 void gg_agents_due(struct gg_core *core, struct gg_effects *fx);

@@ -68,6 +68,11 @@ void gg_effect_end(struct gg_effects *fx, struct gg_effect *effect)
     effect->len = (uint32_t)(fx->arena.len - effect->offset);
 }
 
+void gg_effects_need(struct gg_effects *fx, const struct gg_buf *list)
+{
+    fx->arena.failed = fx->arena.failed || list->failed;
+}
+
 static void send_as(struct gg_effects *fx, enum gg_effect_type type, uint32_t peer,
                     uint64_t request, enum gg_command_code code, const void *record,
                     uint64_t after)
@@ -344,6 +349,8 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if (view->with_result) {
         info.result = gg_blob_slice(job->result);
     }
+    gg_effects_need(fx, &lists);
+    gg_effects_need(fx, &reasons);
     struct gg_effect *effect = gg_effect_begin(fx, GG_FX_SEND);
     if (effect != NULL) {
         struct gg_slice attachment = {0};

@@ -109,6 +109,10 @@ struct gg_list gg_job_tags(const struct gg_job *job, struct gg_buf *out);
 struct gg_effect *gg_effect_begin(struct gg_effects *fx, enum gg_effect_type type);
 void gg_effect_end(struct gg_effects *fx, struct gg_effect *effect);
 
+/* The next effect says what is in `list`: if there was no memory for that, it is
+ * dropped like one that had no memory itself, and never sent cut short. */
+void gg_effects_need(struct gg_effects *fx, const struct gg_buf *list);
+
 /* A line for the log, or for the audit log. */
 __attribute__((format(printf, 3, 4))) void gg_note(struct gg_effects *fx,
                                                    enum gg_effect_type type,

@@ -665,9 +665,9 @@ enum gg_err gg_core_restored(struct gg_core *core, struct gg_now now,
     }
     recovery->count = 0;
     gg_persist_meta(core, fx);
-    enum gg_err err = gg_agents_await(core, recovery->until);
+    gg_agents_await(core, recovery->until);
     end_if_done(core);
-    return settled ? err : GG_ERR_NO_MEMORY;
+    return settled ? GG_OK : GG_ERR_NO_MEMORY;
 }
 
 uint64_t gg_core_epoch(const struct gg_core *core)

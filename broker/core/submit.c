@@ -530,6 +530,7 @@ static void say_jobs(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         after = jobs[i]->seq > after ? jobs[i]->seq : after;
     }
     struct gg_jobs answer = {.jobs = {.raw = gg_buf_slice(&list), .count = count}};
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_JOBS, &answer, after);
     gg_buf_fini(&list);
 }

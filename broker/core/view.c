@@ -72,6 +72,7 @@ static void pack_job(const struct gg_core *core, const struct gg_job *job,
     gg_job_describe(core, job, &info);
     info.tags = gg_job_tags(job, &tags);
     gg_record_write(out, GG_RECORD_JOB, &info, NULL);
+    out->failed = out->failed || tags.failed;
     gg_buf_fini(&tags);
 }
 
@@ -98,6 +99,7 @@ void gg_view_jobs(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     }
     page.jobs.raw = gg_buf_slice(&list);
     page.next = place < room ? place : 0;
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_JOBS, &page, after);
     gg_buf_fini(&list);
 }
@@ -124,6 +126,7 @@ void gg_view_history(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         answer.moments.count++;
     }
     answer.moments.raw = gg_buf_slice(&list);
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_MOMENTS, &answer, job->seq);
     gg_buf_fini(&list);
 }
@@ -136,6 +139,7 @@ void gg_view_why(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     struct gg_reasons answer = {
         .id = job->id, .state = job->state, .reasons = gg_why_list(core, job, &list)};
     uint64_t after = job->queue->seq > job->seq ? job->queue->seq : job->seq;
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_REASONS, &answer, after);
     gg_buf_fini(&list);
 }
@@ -231,6 +235,7 @@ void gg_view_queues(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         after = gg_name_slice(&queue->name);
     }
     page.queues.raw = gg_buf_slice(&list);
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_QUEUES, &page, core->record_number);
     gg_buf_fini(&list);
 }
@@ -255,6 +260,7 @@ static void pack_pools(const struct gg_agent *agent, struct gg_buf *out)
             .queues = {.raw = gg_buf_slice(&patterns), .count = pool->pattern_count},
         };
         gg_record_write(out, GG_RECORD_POOL, &info, NULL);
+        out->failed = out->failed || patterns.failed;
         gg_buf_fini(&patterns);
     }
 }
@@ -323,6 +329,7 @@ static void pack_worker(const struct gg_core *core, const struct gg_agent *agent
         info.runs.raw = gg_buf_slice(&runs);
     }
     gg_record_write(out, GG_RECORD_WORKER, &info, NULL);
+    out->failed = out->failed || pools.failed || runs.failed;
     gg_buf_fini(&runs);
     gg_buf_fini(&pools);
 }
@@ -367,6 +374,7 @@ void gg_view_workers(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         after = gg_blob_slice(agent->name);
     }
     page.workers.raw = gg_buf_slice(&list);
+    gg_effects_need(fx, &list);
     gg_say(core, fx, peer, request, GG_CMD_WORKERS, &page, core->record_number);
     gg_buf_fini(&list);
 }
@@ -467,6 +475,7 @@ void gg_view_stats(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     }
     struct gg_stats answer = {
         .stats = {.raw = gg_buf_slice(&figures.out), .count = figures.count}};
+    gg_effects_need(fx, &figures.out);
     gg_say(core, fx, peer, request, GG_CMD_STATS, &answer, core->record_number);
     gg_buf_fini(&figures.out);
 }
@@ -498,6 +507,7 @@ void gg_view_broker(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if (core->store_fn != NULL) {
         core->store_fn(core->store_ctx, &info);
     }
+    gg_effects_need(fx, &figures.out);
     gg_say(core, fx, peer, request, GG_CMD_BROKER, &info, 0);
     gg_buf_fini(&figures.out);
 }

@@ -194,6 +194,7 @@ static void send_event(struct gg_core *core, struct gg_effects *fx, uint32_t ind
         .moments = {.raw = gg_buf_slice(&list), .count = count}};
     sub->unacked++;
     sub->after = after > sub->after ? after : sub->after;
+    gg_effects_need(fx, &list);
     gg_say_event(fx, sub->peer, sub->request, &event, sub->after,
                  gg_token(index, sub->generation, GG_RECEIPT_EVENT));
     gg_buf_fini(&list);

@@ -10,6 +10,7 @@
 #include "common/assert.h"
 #include "tests/fuzz/bites.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/any_record.h"
 #include "tests/lib/driver.h"
 #include "tests/unit/test_core_walk.h"
 
@@ -300,6 +301,67 @@ static void do_report(struct play *play, uint32_t peer)
     }
 }
 
+/* ---- anything that can be said ---- */
+
+/* A submission that is about a job of ours, so that it is not too old. */
+static void make_ours(struct play *play, struct gg_submit *submit)
+{
+    submit->id = gg_id_new(play->driver.now.wall, &play->rng);
+    submit->queue = a_queue(play, 3);
+    submit->run_at = submit->run_at == 0 ? 0 : (uint64_t)play->driver.now.wall.ms + 500;
+    if (submit->durability > GG_DURABILITY_FSYNC) {
+        submit->durability = 0;
+    }
+    play->jobs[play->job_count++ % JOBS_MAX] = submit->id;
+}
+
+static void about_ours(struct play *play, enum gg_record_id record, void *of)
+{
+    struct gg_target *target = of;
+    struct gg_steer *steer = of;
+    struct gg_list_jobs *list = of;
+    if (record == GG_RECORD_SUBMIT) {
+        make_ours(play, of);
+    } else if (record == GG_RECORD_TARGET && play->job_count > 0) {
+        target->id = play->jobs[bite(&play->bites) % play->job_count % JOBS_MAX];
+    } else if (record == GG_RECORD_STEER) {
+        steer->action = 1 + bite_below(&play->bites, 10);
+        steer->worker = gg_slice_text("w*");
+    } else if (record == GG_RECORD_LIST_JOBS) {
+        list->queue = gg_slice_text("*");
+        list->older_ms = bite_below(&play->bites, 2) * UINT64_C(1000);
+        list->states &= 1023;
+    }
+}
+
+/* A command with every field that its table knows, at random; some fields are made to
+ * fit what there is. */
+static void do_any(struct play *play, uint32_t peer)
+{
+    static const struct {
+        enum gg_command_code code;
+        enum gg_record_id record;
+    } commands[] = {
+#define X(symbol, code, record, member, senders, name, meaning)                        \
+    {GG_CMD_##symbol, GG_RECORD_##record},
+        GG_COMMAND_LIST(X)
+#undef X
+    };
+    uint32_t which = bite_below(&play->bites, sizeof commands / sizeof commands[0]);
+    enum gg_command_code code = commands[which].code;
+    enum gg_record_id record = commands[which].record;
+    struct gg_rng rng = {.state = bite(&play->bites) + 1U};
+    union gg_any_record any;
+    struct gg_arena arena = {0};
+    if (code == GG_CMD_HELLO || code == GG_CMD_BYE || code == GG_CMD_BACKUP) {
+        return; /* The shell makes events of the first two, and has the third. */
+    }
+    gg_any_fill(&arena, &rng, record, &any);
+    about_ours(play, record, &any);
+    gg_driver_say(&play->driver, peer, code, 1 + bite_below(&play->bites, 16), &any);
+    gg_arena_fini(&arena);
+}
+
 /* ---- the play ---- */
 
 static void act(struct play *play)
@@ -308,9 +370,14 @@ static void act(struct play *play)
         do_submit,      do_submit, do_target,    do_operate, do_watch,
         do_agent_hello, do_report, do_heartbeat, do_outcome, do_outcome,
     };
-    uint32_t what = bite_below(&play->bites, 14);
+    uint32_t first = bite(&play->bites);
+    uint32_t what = first % 14;
     uint32_t peer = bite_below(&play->bites, CLIENTS);
-    if (what < 10) {
+    if (first >= 253) {
+        gg_driver_space(&play->driver, (enum gg_core_space)(first - 253));
+    } else if (first >= 240) {
+        do_any(play, first < 250 ? peer : CLIENTS + peer);
+    } else if (what < 10) {
         acts[what](play, what < 5 ? peer : CLIENTS + peer);
     } else if (what == 10) {
         gg_driver_close(&play->driver, bite_below(&play->bites, CLIENTS + AGENTS),

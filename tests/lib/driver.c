@@ -117,6 +117,11 @@ void gg_driver_tick(struct gg_driver *driver)
     step(driver, (struct gg_event){.type = GG_EV_TICK});
 }
 
+void gg_driver_space(struct gg_driver *driver, enum gg_core_space space)
+{
+    step(driver, (struct gg_event){.type = GG_EV_SPACE, .space = space});
+}
+
 static void pass(struct gg_driver *driver, int64_t ms)
 {
     driver->now.mono.ms += ms;

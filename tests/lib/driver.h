@@ -34,6 +34,7 @@ void gg_driver_say(struct gg_driver *driver, uint32_t peer, enum gg_command_code
 void gg_driver_close(struct gg_driver *driver, uint32_t peer, bool bye);
 void gg_driver_receipt(struct gg_driver *driver, uint64_t token);
 void gg_driver_tick(struct gg_driver *driver);
+void gg_driver_space(struct gg_driver *driver, enum gg_core_space space);
 
 /* Let `ms` pass with every tick that the core asks for; `visit` (or NULL) sees the
  * effects of each. */
