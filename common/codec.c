@@ -81,17 +81,17 @@ enum gg_err gg_message_open(struct gg_slice frame, struct gg_slice attachment,
     struct gg_slice body = gg_slice_of(frame.data + GG_HEADER_BYTES,
                                        frame.len - GG_HEADER_BYTES);
     message.reader = gg_reader_of(body);
-    struct gg_token array;
-    if (!gg_wire_check(body) || !gg_reader_next(&message.reader, &array) ||
-        array.kind != GG_WIRE_ARRAY) {
+    uint64_t commands = 0;
+    if (!gg_wire_check(body) ||
+        !gg_reader_open(&message.reader, GG_WIRE_ARRAY, &commands)) {
         return gg_fault_bad(out_fault, "the body is not a bounded array of commands",
                             NULL);
     }
-    if (array.value > GG_COMMANDS_MAX) {
+    if (commands > GG_COMMANDS_MAX) {
         return gg_fault_say(out_fault, GG_ERR_TOO_MANY,
                             "too many commands in a message", NULL);
     }
-    message.left = (uint32_t)array.value;
+    message.left = (uint32_t)commands;
     *out_message = message;
     return GG_OK;
 }

@@ -50,7 +50,7 @@ static enum gg_err take_text(const struct gg_field *field, const struct gg_token
     bool valid = field->kind == GG_FIELD_TEXT   ? gg_utf8_valid(token->raw)
                  : field->kind == GG_FIELD_NAME ? gg_name_valid(token->raw)
                                                 : gg_pattern_valid(token->raw);
-    if (!valid && (token->raw.len > 0 || field->least > 0)) {
+    if (!valid && token->raw.len > 0) { /* Where it may be empty it says nothing. */
         return gg_fault_say(out_fault, GG_ERR_BAD_NAME, "the text is not valid here",
                             field->name);
     }
@@ -240,25 +240,34 @@ static inline const uint8_t *quick_id(const uint8_t *at, const uint8_t *end,
 }
 
 static const uint8_t *quick_bytes(const uint8_t *at, const uint8_t *end,
-                                  struct gg_slice *out, uint64_t least, uint64_t most)
+                                  struct gg_slice *out)
 {
-    if (end - at < 2 || at[0] != 0xc4 || end - at - 2 < at[1] || at[1] < least ||
-        at[1] > most) {
+    if (end - at < 2 || at[0] != 0xc4 || end - at - 2 < at[1]) {
         return NULL;
     }
     *out = gg_slice_of(at + 2, at[1]);
     return at + 2 + at[1];
 }
 
+/* Only the empty one, whose entries need no walk. */
+static inline const uint8_t *quick_list(const uint8_t *at, struct gg_list *out,
+                                        uint64_t least)
+{
+    if (*at != 0x90 || least > 0) {
+        return NULL;
+    }
+    *out = (struct gg_list){.raw = gg_slice_of(at + 1, 0)};
+    return at + 1;
+}
+
 typedef bool valid_fn(struct gg_slice text);
 
 static inline const uint8_t *quick_text(const uint8_t *at, const uint8_t *end,
-                                        struct gg_slice *out, uint64_t least,
-                                        uint64_t most, valid_fn *valid)
+                                        struct gg_slice *out, valid_fn *valid)
 {
     size_t len = *at & 0x1f;
-    if (*at >> 5 != 5 || (size_t)(end - at - 1) < len || len == 0 || len < least ||
-        len > most || !valid(gg_slice_of(at + 1, len))) {
+    if (*at >> 5 != 5 || (size_t)(end - at - 1) < len || len == 0 ||
+        !valid(gg_slice_of(at + 1, len))) {
         return NULL;
     }
     *out = gg_slice_of(at + 1, len);
@@ -267,16 +276,20 @@ static inline const uint8_t *quick_text(const uint8_t *at, const uint8_t *end,
 
 /* ---- records ---- */
 
+/* What is short enough for the quick way is within the bounds of every such field. */
+#define FITS(cond) (void)sizeof(char[(cond) ? 1 : -1])
+
 /* clang-format off */
 #define QUICK_U(out, least, most)     quick_u(at + 1, end, out, least, most)
 #define QUICK_BOOL(out, least, most)  quick_bool(at + 1, out)
 #define QUICK_ID(out, least, most)    quick_id(at + 1, end, out, least)
-#define QUICK_BYTES(out, least, most) quick_bytes(at + 1, end, out, least, most)
+#define QUICK_BYTES(out, least, most) (FITS((least) == 0 && (most) >= 0xff), quick_bytes(at + 1, end, out))
 #define QUICK_BLOB                    QUICK_BYTES
-#define QUICK_TEXT(out, least, most)  quick_text(at + 1, end, out, least, most, gg_utf8_valid)
-#define QUICK_NAME(out, least, most)  quick_text(at + 1, end, out, least, most, gg_name_valid)
-#define QUICK_GLOB(out, least, most)  quick_text(at + 1, end, out, least, most, gg_pattern_valid)
-#define QUICK_LIST(out, least, most)  NULL
+#define QUICK_SHORT(out, least, most, valid) (FITS((least) <= 1 && (most) >= 0x1f), quick_text(at + 1, end, out, valid))
+#define QUICK_TEXT(out, least, most)  QUICK_SHORT(out, least, most, gg_utf8_valid)
+#define QUICK_NAME(out, least, most)  QUICK_SHORT(out, least, most, gg_name_valid)
+#define QUICK_GLOB(out, least, most)  QUICK_SHORT(out, least, most, gg_pattern_valid)
+#define QUICK_LIST(out, least, most)  quick_list(at + 1, out, least)
 #define QUICK_NUMS                    QUICK_LIST
 #define QUICK_TEXTS                   QUICK_LIST
 #define QUICK_POOL                    QUICK_LIST

@@ -223,7 +223,7 @@ static inline bool skip_sized(struct gg_reader *reader, uint64_t *out_inside,
 {
     uint8_t format = *reader->at;
     *out_inside = 0;
-    *out_container = format >= 0x80 && format < 0xa0;
+    *out_container = format < 0xa0; /* Below 0x80 all is of a fixed size. */
     size_t room = (size_t)(reader->end - reader->at);
     if (format == 0xc4 && room >= 2 && room - 2 >= reader->at[1]) {
         reader->at += 2 + (size_t)reader->at[1]; /* bin 8: ids, small payloads */
