@@ -10,6 +10,8 @@ enum {
     FACT_HELD_MAX = 64,
     FACT_PAUSES_MAX = 64,
     FACT_RUNS_MAX = 8,
+    FACT_POOLS = 2,
+    FACT_PEERS_MAX = SIM_OBSERVER + 1,
 };
 
 struct fact_run {
@@ -17,6 +19,7 @@ struct fact_run {
     uint32_t agent;
     uint64_t fence;
     int64_t since;
+    bool orphan; /* Its job died with the broker; it may have another life beside it. */
 };
 
 /* A job, from the moment somebody first asks for it. */
@@ -37,11 +40,13 @@ struct fact {
     bool assigned_before;
     bool by_hand; /* Retried by hand. */
     bool snoozed;
+    uint64_t checkpoint; /* Fence of the attempt that said the newest; 0 none. */
     int64_t not_before;
     bool
         shown_not_before; /* … survives the broker: somebody has read what led to it. */
 
     bool lease_open;
+    uint8_t pool;    /* Of its holder: its place there. */
     uint32_t holder; /* Place in the agents' table. */
     int64_t lease_until;
     bool lost;   /* Its lease ended without an outcome, and no newer one was given. */
@@ -74,8 +79,9 @@ struct fact_agent {
     bool here;
     uint32_t peer;
     uint64_t incarnation;
-    uint32_t slots;
+    uint32_t slots[FACT_POOLS];
     uint32_t open; /* Leases. */
+    uint32_t open_in[FACT_POOLS];
     int64_t closed_at;
     bool honest;
 };
@@ -105,10 +111,14 @@ struct facts {
     int64_t may_start_until[SIM_QUEUES_MAX];
     struct fact_pause pauses[FACT_PAUSES_MAX];
     uint32_t pause_count;
+    const struct gg_grant *keys[FACT_PEERS_MAX]; /* Of open sessions. */
 
     /* The step under way. */
     const struct gg_event *ev;
     bool welcomed;
+    bool forbidden; /* The peer's key may not do what it asks for. */
+    bool said_so;   /* … and it has been told. */
+    uint64_t step_begun;
     uint64_t step_fence; /* Newest when the step began. */
     bool ended_in_step;
     bool accepted_in_step;
@@ -136,9 +146,20 @@ struct fact_agent *facts_agent_at(uint32_t peer);
 /* Moments of jobs and agents, in order. */
 void facts_on_event(struct sim *sim, const struct gg_event_info *event);
 
+/* Rights, and requests for many: what comes in, what goes out, the end of the step. */
+void facts_rights_in(const struct gg_event *ev);
+void facts_rights_out(struct sim *sim, uint32_t peer, const struct gg_command *command);
+void facts_rights_end(struct sim *sim);
+/* Does the peer's key reach the queue? Else it is not there for it. */
+bool facts_reaches(uint32_t peer, struct gg_slice queue);
+
 /* The step ends or renews leases by what came in. */
 bool facts_may_end(const struct sim *sim, const struct fact *fact);
 void facts_close_lease(struct fact *fact);
+void facts_open_lease(const struct sim *sim, struct fact *fact);
+
+/* The windows of the pools as the agent states them. */
+void facts_read_pools(struct fact_agent *agent, struct gg_list pools);
 
 static inline bool fact_ended(const struct fact *fact)
 {

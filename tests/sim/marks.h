@@ -56,6 +56,14 @@
     X(RIVAL,           "a cut-off agent still ran what another had begun") \
     X(WAIT_ENDED,      "a wait was answered with the end") \
     X(RESULT_READ,     "a result was read a second time") \
+    X(NOT_ALLOWED,     "a key could not do what was asked") \
+    X(MANY,            "several were accepted at once") \
+    X(MANY_REFUSED,    "several were refused whole") \
+    X(PROGRESS,        "progress was shown") \
+    X(PARTIAL,         "partial output was shown") \
+    X(CHECKPOINT,      "a checkpoint was handed on") \
+    X(VOLATILE_LOST,   "a volatile job died with a durable broker") \
+    X(SECOND_POOL,     "an agent's second pool was given a job") \
     X(RESTORED,        "a broker began with what an earlier one had left")
 /* clang-format on */
 

@@ -192,6 +192,26 @@ void facts_close_lease(struct fact *fact)
     if (fact->lease_open) {
         fact->lease_open = false;
         facts.agents[fact->holder].open--;
+        facts.agents[fact->holder].open_in[fact->pool]--;
+    }
+}
+
+void facts_open_lease(const struct sim *sim, struct fact *fact)
+{
+    fact->lease_open = true;
+    fact->lost = false;
+    fact->state = GG_JOB_RUNNING;
+    fact->lease_until = sim->now + (int64_t)sim->broker.bounds.lease_ms;
+    facts.agents[fact->holder].open++;
+    facts.agents[fact->holder].open_in[fact->pool]++;
+}
+
+void facts_read_pools(struct fact_agent *agent, struct gg_list pools)
+{
+    struct gg_pool_info pool;
+    struct gg_fault fault;
+    while (gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)) {
+        agent->slots[(pool.pool - 1) % FACT_POOLS] = (uint32_t)pool.slots;
     }
 }
 
@@ -266,9 +286,6 @@ static void hear_heartbeat(const struct sim *sim, struct fact_agent *agent,
                            const struct gg_heartbeat *beat)
 {
     struct gg_list list = beat->held;
-    struct gg_list pools = beat->pools;
-    struct gg_pool_info pool;
-    struct gg_fault fault;
     facts.held_count = 0;
     while (facts.held_count < FACT_HELD_MAX &&
            gg_list_next_num(&list, &facts.held[facts.held_count])) {
@@ -277,9 +294,7 @@ static void hear_heartbeat(const struct sim *sim, struct fact_agent *agent,
     if (agent->honest) { /* Who lists them in no order may be renewed in part. */
         settle(sim, (uint32_t)(agent - facts.agents), false);
     }
-    if (gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)) {
-        agent->slots = (uint32_t)pool.slots;
-    }
+    facts_read_pools(agent, beat->pools);
 }
 
 /* An outcome of the newest fence from who holds it, or held it last, must count. */
@@ -323,6 +338,17 @@ static void hear_pause(const struct sim *sim, const struct gg_event *ev)
     }
 }
 
+/* Of the attempt that holds the lease: it is handed on from now on. */
+static void hear_checkpoint(const struct fact_agent *agent,
+                            const struct gg_checkpoint *checkpoint)
+{
+    struct fact *fact = facts_find(&checkpoint->id);
+    if (fact != NULL && fact->lease_open && fact->fence == checkpoint->fence &&
+        fact->holder == (uint32_t)(agent - facts.agents)) {
+        fact->checkpoint = checkpoint->fence;
+    }
+}
+
 static void hear_command(struct sim *sim, const struct gg_event *ev)
 {
     const struct gg_command *command = ev->command;
@@ -337,7 +363,10 @@ static void hear_command(struct sim *sim, const struct gg_event *ev)
         hear_heartbeat(sim, agent, &command->as.heartbeat);
     } else if (agent != NULL && command->code == GG_CMD_OUTCOME) {
         hear_outcome(sim, agent, &command->as.outcome);
-    } else if (command->code == GG_CMD_PAUSE || command->code == GG_CMD_RESUME) {
+    } else if (agent != NULL && command->code == GG_CMD_CHECKPOINT) {
+        hear_checkpoint(agent, &command->as.checkpoint);
+    } else if ((command->code == GG_CMD_PAUSE || command->code == GG_CMD_RESUME) &&
+               facts_reaches(ev->peer, command->as.scope.queue)) {
         hear_pause(sim, ev);
     }
 }
@@ -363,6 +392,8 @@ void oracle_in(struct sim *sim, const struct gg_event *ev)
     facts.must_end = false;
     facts.newest = false;
     facts.step_fence = facts.last_fence;
+    facts.step_begun = facts.begun;
+    facts_rights_in(ev);
     if (ev->type == GG_EV_HELLO || ev->type == GG_EV_CLOSED) {
         drop_pauses(ev->peer);
     }
@@ -380,35 +411,26 @@ static void end_hello(const struct gg_event *ev)
     const struct gg_hello *hello = &ev->command->as.hello;
     struct fact_agent *agent = facts_agent((const char *)hello->name.data,
                                            hello->name.len);
-    struct gg_list pools = hello->pools;
-    struct gg_pool_info pool;
-    struct gg_fault fault;
     if (hello->incarnation != agent->incarnation) {
         sim_mark(SIM_MARK_NEW_LIFE);
     }
     agent->here = true;
     agent->peer = ev->peer;
     agent->incarnation = hello->incarnation;
-    agent->slots = gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)
-                       ? (uint32_t)pool.slots
-                       : 0;
+    memset(agent->slots, 0, sizeof agent->slots);
+    facts_read_pools(agent, hello->pools);
 }
 
 /* What the core has taken back is leased again without an assignment. */
 static void take_back(const struct sim *sim, uint32_t holder)
 {
-    int64_t until = sim->now + (int64_t)sim->broker.bounds.lease_ms;
     for (uint32_t i = 0; i < facts.count; i++) {
         struct fact *fact = &facts.items[i];
         if (fact->accepted && !fact->lease_open && fact->holder == holder &&
             fact->state == GG_JOB_READY && fact->lost && is_held(fact->fence) &&
             fact->ask.attempts != 1) {
             sim_mark(SIM_MARK_TAKEN_BACK);
-            fact->lease_open = true;
-            fact->lost = false;
-            fact->lease_until = until;
-            fact->state = GG_JOB_RUNNING;
-            facts.agents[holder].open++;
+            facts_open_lease(sim, fact);
         }
     }
 }
@@ -416,6 +438,7 @@ static void take_back(const struct sim *sim, uint32_t holder)
 void oracle_step_end(struct sim *sim)
 {
     const struct gg_event *ev = facts.ev;
+    facts_rights_end(sim);
     if (facts.must_end && !facts.ended_in_step) {
         facts_fail(sim, ORACLE_KEPT_OUTCOME,
                    "a success of the newest fence is ignored");

@@ -34,9 +34,14 @@
     X(RETAINED,      "P15: results are kept to their deadline, the same for all") \
     X(FINAL,         "P15: what has ended stays as it ended") \
     X(WAITS_END,     "P16: every wait is answered") \
+    X(CHECKPOINT,    "an attempt is given the newest checkpoint of its job") \
+    X(OUTPUT,        "progress and partial output are shown of the newest attempt only") \
+    X(WHOLE,         "submit_many is accepted whole or refused whole") \
+    X(ROLE,          "what a key may not do is refused, and changes nothing") \
     X(PAUSE,         "P21: after the reply no attempt starts") \
     X(BOUNDED,       "P25: nothing grows beyond its limit") \
-    X(WINDOW,        "an agent never has more assignments than its window") \
+    X(WINDOW,        "a pool never has more assignments than its window") \
+    X(SERVED,        "a job goes only to a pool that serves its queue") \
     X(SOUND,         "what the core counts is what it holds") \
     X(CANARY,        "every run fails when it is told to")
 /* clang-format on */

@@ -32,19 +32,58 @@ static void check_times(struct sim *sim, const struct fact *fact)
     }
 }
 
+/* A number that a job has written. */
+static uint64_t number_of(struct gg_slice text)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return number;
+}
+
+/* Over a restart the newest may be lost; what is handed on is still the job's. */
+static void check_checkpoint(struct sim *sim, struct fact *fact,
+                             const struct gg_assign *assign)
+{
+    uint64_t given = number_of(assign->checkpoint);
+    if (given != 0) {
+        sim_mark(SIM_MARK_CHECKPOINT);
+    }
+    if (given != fact->checkpoint && !(fact->unsure && given <= fact->fence)) {
+        facts_fail(sim, ORACLE_CHECKPOINT, "job %02x%02x is given %llu, not %llu",
+                   FACT_NAME(fact), (unsigned long long)given,
+                   (unsigned long long)fact->checkpoint);
+    }
+    fact->checkpoint = given;
+}
+
+/* An agent's second pool serves the first queue only. */
+static void check_pool(struct sim *sim, const struct fact *fact,
+                       const struct fact_agent *agent, const struct gg_assign *assign)
+{
+    uint64_t place = (assign->pool - 1) % FACT_POOLS;
+    if (place > 0) {
+        sim_mark(SIM_MARK_SECOND_POOL);
+    }
+    if (assign->pool > FACT_POOLS || (place > 0 && fact->queue != 0)) {
+        facts_fail(sim, ORACLE_SERVED, "job %02x%02x of q%u is given to pool %llu",
+                   FACT_NAME(fact), fact->queue, (unsigned long long)assign->pool);
+    }
+    if (agent->open_in[place] >= agent->slots[place] && agent->here) {
+        facts_fail(sim, ORACLE_WINDOW, "%s is given more than its %u slots",
+                   agent->name, agent->slots[place]);
+    }
+}
+
 static void check_assign(struct sim *sim, uint32_t peer, const struct gg_assign *assign)
 {
     struct fact *fact = facts_find(&assign->id);
     struct fact_agent *agent = facts_agent_at(peer);
     if (agent == NULL && facts.ev->type == GG_EV_HELLO && facts.ev->peer == peer) {
         struct gg_slice name = facts.ev->command->as.hello.name;
-        struct gg_list pools = facts.ev->command->as.hello.pools;
-        struct gg_pool_info pool;
-        struct gg_fault fault;
         agent = facts_agent((const char *)name.data, name.len);
-        if (gg_list_next_record(&pools, GG_RECORD_POOL, &pool, &fault)) {
-            agent->slots = (uint32_t)pool.slots;
-        }
+        facts_read_pools(agent, facts.ev->command->as.hello.pools);
     }
     if (fact == NULL || !fact->accepted || agent == NULL) {
         facts_fail(sim, ORACLE_REFUSED, "a job runs that nobody was promised");
@@ -77,26 +116,49 @@ static void check_assign(struct sim *sim, uint32_t peer, const struct gg_assign 
                    FACT_NAME(fact), (unsigned long long)assign->attempt,
                    fact->attempts_max);
     }
-    if (agent->open >= agent->slots && agent->here) {
-        facts_fail(sim, ORACLE_WINDOW, "%s is given more than its %u slots",
-                   agent->name, agent->slots);
-    }
+    check_pool(sim, fact, agent, assign);
     check_times(sim, fact);
+    check_checkpoint(sim, fact, assign);
     check_turn(sim, fact);
     facts.last_fence = assign->fence;
     fact->fence = assign->fence;
     fact->attempt = (uint32_t)assign->attempt;
-    fact->state = GG_JOB_RUNNING;
-    fact->lost = false;
     fact->unsure = false;
     fact->not_before = 0;
-    fact->lease_open = true;
     fact->holder = (uint32_t)(agent - facts.agents);
-    fact->lease_until = sim->now + (int64_t)sim->broker.bounds.lease_ms;
-    agent->open++;
+    fact->pool = (uint8_t)((assign->pool - 1) % FACT_POOLS);
+    facts_open_lease(sim, fact);
 }
 
 /* ---- what comes out: answers ---- */
+
+static void check_output(struct sim *sim, const struct gg_partial *partial)
+{
+    const struct fact *fact = facts_find(&partial->id);
+    sim_mark(SIM_MARK_PARTIAL);
+    for (size_t i = 0; i < partial->data.len; i++) {
+        if (partial->data.data[i] != SIM_LETTER(partial->fence)) {
+            facts_fail(sim, ORACLE_OUTPUT,
+                       "job %02x%02x: output of another attempt than %llu",
+                       FACT_NAME(fact), (unsigned long long)partial->fence);
+        }
+    }
+}
+
+static void check_progress(struct sim *sim, const struct gg_progress *progress)
+{
+    const struct fact *fact = facts_find(&progress->id);
+    uint64_t told = number_of(progress->progress_text);
+    if (told == 0) {
+        return;
+    }
+    sim_mark(SIM_MARK_PROGRESS);
+    if (told != progress->fence || (told != fact->fence && !fact->unsure)) {
+        facts_fail(sim, ORACLE_OUTPUT, "job %02x%02x: progress of %llu, not %llu",
+                   FACT_NAME(fact), (unsigned long long)told,
+                   (unsigned long long)fact->fence);
+    }
+}
 
 static void check_confirm(struct sim *sim, const struct gg_confirm *confirm)
 {
@@ -180,7 +242,7 @@ static void check_error(struct sim *sim, uint32_t peer, const struct gg_command 
     if (err == GG_ERR_NOT_FOUND || err == GG_ERR_LOST_WITH_BROKER) {
         const struct fact *fact = facts_find(&ev->command->as.target.id);
         if (fact != NULL && fact->accepted && fact->state != GG_JOB_EVICTED &&
-            fact->state != GG_JOB_NONE) {
+            fact->state != GG_JOB_NONE && facts_reaches(peer, fact->ask.queue)) {
             facts_fail(sim, ORACLE_NO_LOSS, "job %02x%02x is not known any more",
                        FACT_NAME(fact));
         }
@@ -237,6 +299,7 @@ static void check_done(struct sim *sim, uint32_t peer, const struct gg_command *
 
 void oracle_out(struct sim *sim, uint32_t peer, const struct gg_command *command)
 {
+    facts_rights_out(sim, peer, command);
     switch (command->code) {
     case GG_CMD_WELCOME:
         facts.welcomed = true;
@@ -258,6 +321,12 @@ void oracle_out(struct sim *sim, uint32_t peer, const struct gg_command *command
         return;
     case GG_CMD_CANCELLED:
         check_cancelled(sim, &command->as.cancelled);
+        return;
+    case GG_CMD_PARTIAL:
+        check_output(sim, &command->as.partial);
+        return;
+    case GG_CMD_PROGRESS:
+        check_progress(sim, &command->as.progress);
         return;
     case GG_CMD_DONE:
         check_done(sim, peer, command);

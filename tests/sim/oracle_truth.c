@@ -18,7 +18,7 @@ static void check_rivals(struct sim *sim, const struct fact *fact, uint64_t fenc
         const struct fact_run *run = &fact->runs[i];
         bool same_broker = sim->swarm.durable ||
                            run->fence >> 24 == fence >> 24; /* Its epoch. */
-        if (!run->used || !same_broker) {
+        if (!run->used || run->orphan || !same_broker) {
             continue;
         }
         sim_mark(SIM_MARK_RIVAL);
@@ -125,7 +125,16 @@ void oracle_reply(struct sim *sim, const struct sim_asked *asked,
     if (command == NULL) {
         return; /* The library gave up: nothing is known by that. */
     }
-    if (command->code == GG_CMD_JOB) {
+    if (command->code == GG_CMD_JOBS) {
+        struct gg_list list = command->as.jobs.jobs;
+        struct gg_job_info job;
+        struct gg_fault fault;
+        while (gg_list_next_record(&list, GG_RECORD_JOB, &job, &fault)) {
+            struct fact *fact = facts_find(&job.id);
+            GG_ASSERT(fact != NULL);
+            told_job(sim, fact, &job);
+        }
+    } else if (command->code == GG_CMD_JOB) {
         struct fact *fact = facts_find(&command->as.job.id);
         bool waited = reply->final && asked->code != GG_CMD_GET;
         if (waited && command->as.job.state >= GG_JOB_SUCCEEDED) {
@@ -149,13 +158,18 @@ void oracle_reply(struct sim *sim, const struct sim_asked *asked,
             fact->shown_cancelling = true;
         }
     } else if (command->code == GG_CMD_DONE && asked->code == GG_CMD_PAUSE &&
-               facts.paused[asked->queue] &&
+               facts.paused[asked->queue] && asked->reaches &&
                asked->at > facts.resumed_at[asked->queue]) {
         facts.shown_paused[asked->queue] = true;
     } else if (command->code == GG_CMD_ERROR &&
                command->as.error.error == GG_ERR_LOST_WITH_BROKER &&
                sim->swarm.durable) {
-        facts_fail(sim, ORACLE_NO_LOSS, "a job was lost with a broker that is durable");
+        const struct fact *fact = facts_find(&asked->id);
+        if (!sim->swarm.mixed || fact == NULL ||
+            fact->shown_durable == GG_DURABILITY_FSYNC) {
+            facts_fail(sim, ORACLE_NO_LOSS,
+                       "a job was lost with a broker that is durable");
+        }
     }
 }
 
@@ -179,6 +193,7 @@ void oracle_broker_down(struct sim *sim)
     for (uint32_t i = 0; i < facts.agent_count; i++) {
         facts.agents[i].here = false;
         facts.agents[i].open = 0;
+        memset(facts.agents[i].open_in, 0, sizeof facts.agents[i].open_in);
         facts.agents[i].closed_at = sim->now;
     }
     for (uint32_t i = 0; i < facts.count; i++) {
@@ -201,6 +216,7 @@ void oracle_broker_down(struct sim *sim)
         facts.assigned_order[q][1] = 0;
     }
     facts.pause_count = 0;
+    memset(facts.keys, 0, sizeof facts.keys);
 }
 
 /* What had been shown must still be so. */
@@ -218,6 +234,22 @@ static void check_restored(struct sim *sim, const struct fact *fact, uint8_t sta
     }
 }
 
+/* A job that its broker did not have to keep is gone with it. */
+static void lose(const struct sim *sim, struct fact *fact)
+{
+    if (sim->swarm.mixed && fact->shown_durable == GG_DURABILITY_NONE) {
+        sim_mark(SIM_MARK_VOLATILE_LOST);
+    }
+    for (int i = 0; i < FACT_RUNS_MAX; i++) {
+        fact->runs[i].orphan = fact->runs[i].used;
+    }
+    fact->accepted = false;
+    fact->state = GG_JOB_NONE;
+    fact->never_again = false;
+    fact->shown_state = 0;
+    fact->starts = 0;
+}
+
 void oracle_restored(struct sim *sim, const struct gg_id *id,
                      const struct gg_job_info *job)
 {
@@ -232,8 +264,7 @@ void oracle_restored(struct sim *sim, const struct gg_id *id,
             facts_fail(sim, ORACLE_NO_LOSS, "job %02x%02x was accepted, and is gone",
                        FACT_NAME(fact));
         }
-        fact->accepted = false;
-        fact->state = GG_JOB_NONE;
+        lose(sim, fact);
         return;
     }
     uint8_t state = (uint8_t)job->state;

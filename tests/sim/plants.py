@@ -231,6 +231,44 @@ PLANTS = [
         "broker/core/recover.c",
         "core->epoch = past >= core->epoch ? past + 1 : core->epoch;",
         "core->epoch = past >= core->epoch && !PLANT ? past + 1 : core->epoch;")]),
+    ("roles_not_looked_at", "ROLE", [(
+        "broker/core/core.c",
+        "    if (!gg_grant_command(session->grant,",
+        "    if (!PLANT && !gg_grant_command(session->grant,")]),
+    ("queues_out_of_reach_served", "ROLE", [(
+        "broker/core/submit.c",
+        "    if (!gg_grant_queue(session->grant, realm, submit->queue)) {",
+        "    if (!PLANT && !gg_grant_queue(session->grant, realm, submit->queue)) {")]),
+    ("many_taken_in_part", "WHOLE ROLE", [(
+        "broker/core/submit.c",
+        "        undo(core, jobs, met);\n",
+        "        for (uint32_t i = 0; PLANT && jobs[i] != NULL; i++) {\n"
+        "            if (met[i] == 0) {\n"
+        "                launch(core, fx, jobs[i]);\n"
+        "            }\n"
+        "        }\n"
+        "        if (!PLANT) {\n"
+        "            undo(core, jobs, met);\n"
+        "        }\n")]),
+    ("checkpoint_not_handed_on", "CHECKPOINT", [(
+        "broker/core/lease.c",
+        "        assign.checkpoint = gg_blob_slice(job->extra->checkpoint);",
+        "        assign.checkpoint = PLANT ? (struct gg_slice){0}\n"
+        "                                  : gg_blob_slice(job->extra->checkpoint);")]),
+    ("words_of_the_attempt_before", "OUTPUT", [(
+        "broker/core/lease.c",
+        "    if (extra != NULL) {\n        gg_job_text(core, job, &extra->progress_text,",
+        "    if (extra != NULL && !PLANT) {\n"
+        "        gg_job_text(core, job, &extra->progress_text,")]),
+    ("volatile_called_safe", "NO_LOSS", [(
+        "broker/core/answer.c",
+        "    out->durability = job->durability;\n    out->attempt = job->attempt;",
+        "    out->durability = PLANT ? GG_DURABILITY_FSYNC : job->durability;\n"
+        "    out->attempt = job->attempt;")]),
+    ("pool_gets_what_it_does_not_serve", "SERVED", [(
+        "broker/core/agent.c",
+        "        if (gg_pattern_match(gg_name_slice(&pool->patterns[i]),\n",
+        "        if (PLANT || gg_pattern_match(gg_name_slice(&pool->patterns[i]),\n")]),
     ("once_not_written_down", "AT_MOST_ONCE", [(
         "broker/core/lease.c",
         "    return job->at_most_once || job->lost ||",

@@ -116,6 +116,24 @@ static void draw_work(struct gg_rng *rng, struct sim_swarm *swarm)
     swarm->priorities = coin(rng);
     swarm->cancels = coin(rng);
     swarm->drains = gg_rng_below(rng, 3) == 0;
+    swarm->many = coin(rng);
+    swarm->talks = coin(rng);
+    swarm->pools = coin(rng);
+    swarm->mixed = coin(rng) && swarm->durable;
+}
+
+/* In one seed of three the clients' keys may do this or that only. */
+static void draw_keys(struct gg_rng *rng, struct sim_swarm *swarm)
+{
+    static const uint8_t roles[] = {GG_ROLE_ALL, GG_ROLE_SUBMIT, GG_ROLE_OBSERVE,
+                                    GG_ROLE_SUBMIT | GG_ROLE_OBSERVE, GG_ROLE_OPERATE};
+    bool keyed = gg_rng_below(rng, 3) == 0;
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
+        uint8_t drawn = roles[gg_rng_below(rng, sizeof roles)];
+        bool narrow = coin(rng);
+        swarm->roles[i] = keyed ? drawn : GG_ROLE_ALL;
+        swarm->first_queue[i] = keyed && narrow;
+    }
 }
 
 /* ---- faults ---- */
@@ -340,6 +358,7 @@ static void begin(struct sim *sim, uint64_t seed, const struct sim_limits *limit
     draw_world(&rng, &sim->swarm);
     draw_faults(&rng, &sim->swarm);
     draw_work(&rng, &sim->swarm);
+    draw_keys(&rng, &sim->swarm);
     if (sim->swarm.chaos_ms > limits->chaos_ms) {
         sim->swarm.chaos_ms = limits->chaos_ms;
     }

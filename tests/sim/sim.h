@@ -89,6 +89,12 @@ struct sim_swarm {
     bool priorities;
     bool cancels;
     bool drains;
+    bool pools; /* Agents have a second one, for the first queue. */
+    bool mixed; /* A durable broker with volatile jobs, and a volatile queue, too. */
+    bool talks; /* Jobs say how far they are, and more. */
+    bool many;  /* Several submissions in one request. */
+    uint8_t roles[SIM_CLIENTS_MAX];    /* Of each client's key: mask of enum gg_role. */
+    bool first_queue[SIM_CLIENTS_MAX]; /* It reaches this one only. */
 };
 
 /* ---- events ---- */
@@ -163,7 +169,7 @@ struct sim_run {
 
 struct sim_agent {
     struct gg_worker *worker;
-    struct gg_worker_pool pool;
+    struct gg_worker_pool pools[2];
     uint64_t incarnation;
     char name[16];
     int64_t open_at; /* To connect again. */
@@ -179,6 +185,7 @@ struct sim_asked {
     bool used;
     uint8_t code; /* enum gg_command_code */
     uint8_t queue;
+    bool reaches;    /* … by the key of who asks. */
     uint64_t number; /* Of the session's request. */
     struct gg_id id;
     int64_t at;
@@ -209,6 +216,7 @@ struct sim_broker {
     struct gg_outbox box;
     struct gg_effects fx;
     struct gg_grant grant;
+    struct gg_grant keys[SIM_CLIENTS_MAX];
     struct gg_buf scratch;
     uint64_t epoch;
     uint64_t written; /* Number of the last record given to the disk. */
@@ -267,6 +275,9 @@ static inline uint16_t sim_liar_node(const struct sim *sim, uint32_t i)
 {
     return (uint16_t)(1 + sim->swarm.clients + sim->swarm.agents + i);
 }
+
+/* Of what is a job's partial output under this fence. */
+#define SIM_LETTER(fence) ('a' + (int)((fence) % 26))
 
 /* ---- world.c ---- */
 

@@ -113,6 +113,28 @@ static void end_run(struct sim *sim, uint32_t i, struct sim_run *run, uint8_t ou
     gg_blob_unref(&result);
 }
 
+/* What a job says on its way tells its fence in each word, so that nobody can take it
+ * for another's. */
+static void talk(struct sim *sim, uint32_t i, const struct sim_run *run)
+{
+    char fence[32];
+    char piece[8];
+    struct gg_worker *worker = sim->agents[i].worker;
+    if (!sim->swarm.talks) {
+        return;
+    }
+    (void)snprintf(fence, sizeof fence, "%llu", (unsigned long long)run->fence);
+    memset(piece, SIM_LETTER(run->fence), sizeof piece);
+    struct gg_line lines[] = {
+        {.kind = GG_LINE_PROGRESS, .ppm = 1, .text = gg_slice_text(fence)},
+        {.kind = GG_LINE_PARTIAL, .text = gg_slice_of(piece, 1 + run->fence % 7)},
+        {.kind = GG_LINE_CHECKPOINT, .text = gg_slice_text(fence)},
+    };
+    for (size_t n = 0; n < sizeof lines / sizeof lines[0]; n++) {
+        gg_worker_said(worker, run->fence, &lines[n]);
+    }
+}
+
 static void stop_run(struct sim *sim, uint32_t i, struct sim_run *run,
                      uint64_t grace_ms)
 {
@@ -273,8 +295,10 @@ static void turn(struct sim *sim, uint32_t i)
         rebuild(sim, i);
     }
     struct gg_attempt *attempt;
-    while ((attempt = gg_worker_next_start(agent->worker, 0)) != NULL) {
-        begin(sim, i, attempt);
+    for (uint32_t pool = 0; pool <= sim->swarm.pools; pool++) {
+        while ((attempt = gg_worker_next_start(agent->worker, pool)) != NULL) {
+            begin(sim, i, attempt);
+        }
     }
     do_todos(sim, i);
     write_out(sim, i);
@@ -351,8 +375,10 @@ static void on_process(struct sim *sim, uint32_t i, const struct sim_event *ev)
     if (ev->kind == SIM_EV_SPAWNED) {
         if (run->outcome != GG_OUTCOME_NOT_STARTED) {
             gg_worker_started(agent->worker, sim_now(sim, ev->node).mono, run->fence);
+            talk(sim, i, run);
         }
     } else if (ev->kind == SIM_EV_DONE) {
+        talk(sim, i, run);
         end_run(sim, i, run, run->outcome, false);
     } else if (ev->kind == SIM_EV_KILL) {
         end_run(sim, i, run, GG_OUTCOME_CRASHED, false);
@@ -410,7 +436,7 @@ void sim_agent_on(struct sim *sim, uint32_t i, const struct sim_event *ev)
 
 void sim_agent_start(struct sim *sim, uint32_t i)
 {
-    static const char *const queues[] = {"q*"};
+    static const char *const queues[] = {"q*", "q0"};
     struct sim_agent *agent = &sim->agents[i];
     uint16_t node = sim_agent_node(sim, i);
     uint64_t serial = agent->serial;
@@ -419,7 +445,8 @@ void sim_agent_start(struct sim *sim, uint32_t i)
         .open_at = sim->now,
         .serial = serial,
         .incarnation = (uint64_t)sim->now + 1,
-        .pool = {.slots = sim->swarm.slots, .queues = queues, .queue_count = 1}};
+        .pools = {{.slots = sim->swarm.slots, .queues = queues, .queue_count = 1},
+                  {.slots = 1, .queues = queues + 1, .queue_count = 1}}};
     (void)snprintf(agent->name, sizeof agent->name, "agent%u", i);
     struct gg_worker_config config = {.name = gg_slice_text(agent->name),
                                       .host = gg_slice_text("sim"),
@@ -427,8 +454,8 @@ void sim_agent_start(struct sim *sim, uint32_t i)
                                       .pid = 1,
                                       .incarnation = agent->incarnation,
                                       .seed = sim->seed,
-                                      .pools = &agent->pool,
-                                      .pool_count = 1};
+                                      .pools = agent->pools,
+                                      .pool_count = 1 + sim->swarm.pools};
     enum gg_err err = gg_worker_new(&config, &agent->worker);
     GG_ASSERT(err == GG_OK);
     sim->nodes[node].up = true;

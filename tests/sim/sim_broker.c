@@ -188,6 +188,27 @@ static void say_reset(struct sim *sim, uint32_t conn, uint64_t session, enum gg_
     gg_buf_fini(&command);
 }
 
+/* What the key of whoever connects may do: agents have keys for all. */
+static const struct gg_grant *grant_of(struct sim *sim, uint32_t conn)
+{
+    uint16_t node = sim->conns[conn].node;
+    return node <= sim->swarm.clients ? &sim->broker.keys[node - 1]
+                                      : &sim->broker.grant;
+}
+
+static void make_keys(struct sim *sim)
+{
+    struct sim_broker *broker = &sim->broker;
+    gg_grant_all(&broker->grant, "local");
+    for (uint32_t i = 0; i < sim->swarm.clients; i++) {
+        gg_grant_all(&broker->keys[i], "client");
+        broker->keys[i].roles = sim->swarm.roles[i];
+        if (sim->swarm.first_queue[i]) {
+            gg_name_set(&broker->keys[i].queues[0], gg_slice_text("q0"));
+        }
+    }
+}
+
 static void on_hello(struct sim *sim, uint32_t conn, const struct gg_header *header,
                      const struct gg_command *command)
 {
@@ -207,11 +228,11 @@ static void on_hello(struct sim *sim, uint32_t conn, const struct gg_header *hea
         say_reset(sim, conn, header->session, GG_ERR_TOO_MANY);
         return;
     }
-    peer->grant = &broker->grant;
+    peer->grant = grant_of(sim, conn);
     gg_peers_greet(&broker->peers, peer, command->as.hello.kind == GG_PEER_AGENT);
     step(sim, (struct gg_event){.type = GG_EV_HELLO,
                                 .peer = peer->number,
-                                .grant = &broker->grant,
+                                .grant = peer->grant,
                                 .command = command});
 }
 
@@ -428,6 +449,7 @@ static void tiny_bounds(struct gg_bounds *bounds)
     bounds->assign_window_max = 3;
     bounds->id_window_ms = 20000;
     bounds->result_bytes_max = 40;
+    bounds->partial_bytes_max = 9;
 }
 
 static void observe(struct sim *sim)
@@ -455,6 +477,10 @@ static void set_bounds(struct sim *sim)
         tiny_bounds(&broker->bounds);
     }
     broker->bounds.durable = swarm->durable;
+    if (swarm->mixed) {
+        gg_name_set(&broker->bounds.volatile_queues[0], gg_slice_text("q2"));
+        broker->bounds.volatile_count = 1;
+    }
     broker->bounds.lease_ms = swarm->lease_ms;
     broker->bounds.grace_ms = swarm->grace_ms;
     broker->bounds.keep_failed_ms = 60000;
@@ -525,7 +551,7 @@ void sim_broker_start(struct sim *sim)
                                            .agent_endpoint = "sim",
                                            .frame_bytes_max = 1 << 20,
                                            .started = sim_now(sim, SIM_BROKER)};
-    gg_grant_all(&broker->grant, "local");
+    make_keys(sim);
     gg_effects_init(&broker->fx);
     gg_peers_init(&broker->peers, SESSIONS_MAX, sim->seed);
     gg_outbox_init(&broker->box, &broker->peers, send_out, sim);

@@ -6,7 +6,7 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim.h"
 
-enum { RECONNECT_MS = 20, SENDS_MAX = 50, KNOWN_NEAR = 40 };
+enum { RECONNECT_MS = 20, SENDS_MAX = 50, KNOWN_NEAR = 40, MANY_BYTES_MAX = 1 << 16 };
 
 static void turn(struct sim *sim, uint32_t i);
 
@@ -56,6 +56,7 @@ static void ask(struct sim *sim, uint32_t i, enum gg_command_code code,
     *asked = (struct sim_asked){.used = true,
                                 .code = (uint8_t)code,
                                 .queue = queue,
+                                .reaches = queue == 0 || !sim->swarm.first_queue[i],
                                 .number = request->number,
                                 .at = sim->now,
                                 .epoch_life = sim->nodes[SIM_BROKER].life};
@@ -101,6 +102,10 @@ static void draw_submission(struct sim *sim, uint32_t i, struct gg_submit *submi
     submit->keep_ms = draw(sim, 2) == 0 ? 2000 + draw(sim, 6000) : GG_UNSAID;
     submit->keep_ms = draw(sim, 20) == 0 ? 0 : submit->keep_ms;
     submit->keep_failed_ms = 2000 + draw(sim, 20000);
+    if (swarm->mixed && draw(sim, 3) == 0) {
+        submit->durability = draw(sim, 2) == 0 ? GG_DURABILITY_NONE
+                                               : GG_DURABILITY_FSYNC;
+    }
     uint64_t until = draw(sim, 10);
     submit->unique_until = until < 2 && submit->key.len > 0 ? until + 1 : 0;
 }
@@ -116,6 +121,28 @@ static void do_submit(struct sim *sim, uint32_t i)
     draw_submission(sim, i, &submit);
     oracle_asked(sim, &submit);
     ask(sim, i, GG_CMD_SUBMIT, &submit.id, 0, &submit);
+}
+
+/* Several in one request; some of them may have been asked for before. */
+static void do_many(struct sim *sim, uint32_t i)
+{
+    struct gg_submit_many many;
+    struct gg_submit submit;
+    struct gg_buf jobs;
+    gg_record_default(GG_RECORD_SUBMIT_MANY, &many);
+    gg_buf_init(&jobs, MANY_BYTES_MAX);
+    many.jobs.count = 2 + (uint32_t)draw(sim, 3);
+    for (uint32_t n = 0; n < many.jobs.count; n++) {
+        if (draw(sim, 10) != 0 || !oracle_known(sim, draw(sim, KNOWN_NEAR), &submit)) {
+            draw_submission(sim, i, &submit);
+            submit.wait = false;
+            oracle_asked(sim, &submit);
+        }
+        gg_record_write(&jobs, GG_RECORD_SUBMIT, &submit, NULL);
+    }
+    many.jobs.raw = gg_buf_slice(&jobs);
+    ask(sim, i, GG_CMD_SUBMIT_MANY, NULL, 0, &many);
+    gg_buf_fini(&jobs);
 }
 
 static void do_target(struct sim *sim, uint32_t i)
@@ -135,6 +162,8 @@ static void do_target(struct sim *sim, uint32_t i)
     gg_record_default(GG_RECORD_TARGET, &target);
     target.id = known.id;
     target.want_result = true;
+    target.want_progress = code == GG_CMD_WAIT && sim->swarm.talks;
+    target.want_partial = code == GG_CMD_WAIT && sim->swarm.talks;
     uint8_t durability = 0;
     target.epoch = gg_session_epoch_of(sim->clients[i].session, &known.id, &durability);
     target.durability = durability;
@@ -164,7 +193,9 @@ static void act(struct sim *sim, uint32_t i)
         return;
     }
     sim->acts_left--;
-    if (what < 65) {
+    if (what < 8 && sim->swarm.many) {
+        do_many(sim, i);
+    } else if (what < 65) {
         do_submit(sim, i);
     } else if (what < 92) {
         do_target(sim, i);
