@@ -20,11 +20,11 @@ fi
 
 cmake --preset dev -B "$tree" -DGG_SANITIZE= -DGG_WERROR=OFF \
     -DCMAKE_C_FLAGS_DEBUG="-O0 --coverage" >/dev/null
-cmake --build "$tree" -j 2 --target tests/unit/all tests/golden/all sim test_model \
-    tests/fuzz/all >"$tree/build.log" || { tail -n 40 "$tree/build.log"; exit 1; }
+cmake --build "$tree" -j 2 --target tests/unit/all tests/golden/all tests/fuzz/all \
+    tests/fault/memory/all sim test_model >"$tree/build.log" || { tail -n 40 "$tree/build.log"; exit 1; }
 find "$tree" -name '*.gcda' -delete
 
-for folder in unit golden fuzz; do
+for folder in unit golden fuzz fault/memory; do
     ctest --test-dir "$tree/tests/$folder" -j 2 --output-on-failure >"$tree/tests.log" ||
         { tail -n 60 "$tree/tests.log"; exit 1; }
 done
