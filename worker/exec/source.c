@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "common/assert.h"
 #include "worker/exec/tail.h"
 
 enum { PIECE_BYTES = 4096, READS_MAX = 16, LINE_BYTES_MAX = 256 };
@@ -67,6 +68,7 @@ static void read_pipe(struct gg_source_process *source, struct gg_listener *watc
         if (got <= 0) {
             return;
         }
+        GG_ASSERT((size_t)got <= sizeof piece); /* The compiler cannot know. */
         if (watch == &source->says) {
             take_bytes(source, piece, (size_t)got);
             continue;
