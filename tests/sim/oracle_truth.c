@@ -118,6 +118,20 @@ void oracle_received(const struct gg_id *id)
     }
 }
 
+/* By a broker that is durable. Who took it for volatile is told so too when it was made
+ * durable since, and has had its time. */
+static void check_lost(struct sim *sim, const struct sim_asked *asked)
+{
+    const struct fact *fact = facts_find(&asked->id);
+    bool durable = fact != NULL && fact->shown_durable == GG_DURABILITY_FSYNC;
+    bool gone = fact != NULL && (!fact->accepted || fact->state == GG_JOB_EVICTED);
+    if (!sim->swarm.mixed || (durable && !gone)) {
+        facts_fail(sim, ORACLE_NO_LOSS, "job %02x%02x, %s, is called lost",
+                   asked->id.bytes[14], asked->id.bytes[15],
+                   durable ? "durable" : "of a durable broker");
+    }
+}
+
 void oracle_reply(struct sim *sim, const struct sim_asked *asked,
                   const struct gg_reply *reply)
 {
@@ -164,12 +178,7 @@ void oracle_reply(struct sim *sim, const struct sim_asked *asked,
     } else if (command->code == GG_CMD_ERROR &&
                command->as.error.error == GG_ERR_LOST_WITH_BROKER &&
                sim->swarm.durable) {
-        const struct fact *fact = facts_find(&asked->id);
-        if (!sim->swarm.mixed || fact == NULL ||
-            fact->shown_durable == GG_DURABILITY_FSYNC) {
-            facts_fail(sim, ORACLE_NO_LOSS,
-                       "a job was lost with a broker that is durable");
-        }
+        check_lost(sim, asked);
     }
 }
 
