@@ -3,10 +3,10 @@
 
     coverage.py TREE [--missed FILE ...]
 
-Left out, of lines and of branches: what stands in a GG_ASSERT or is a GG_BUG, and the way
-out of a switch that names every value of its enum. They are for what cannot happen; a
-test that makes it happen would be a test of nothing. All else counts. The exit status is
-1 when an aim is missed.
+Left out, of lines and of branches: what stands in a GG_ASSERT or is a GG_BUG, the way out
+of a switch that names every value of its enum, and what EXCUSED says. They are for what
+cannot happen; a test that makes it happen would be a test of nothing. All else counts.
+The exit status is 1 when an aim is missed.
 """
 import collections
 import json
@@ -24,6 +24,11 @@ GROUPS = [
     ("supervision", r"worker/sup/\w+\.c", 95, 90),
     ("the decoder", r"common/(wire|read|codec)\.c", 95, 100),
 ]
+
+# A line, how many of its branches nothing can take, and why: of all the readers made from
+# the records' lists, that of `event` alone has no field for the quick way, because a list
+# that may not be empty goes by the table.
+EXCUSED = {("common/read.c", "GG_RECORD_LIST(X)"): 1}
 
 
 def left_out(text):
@@ -95,6 +100,12 @@ def judge(name, lines):
         run, taken = kept[n]
         if 0 in taken:
             kept[n] = (run, taken[:taken.index(0)] + taken[taken.index(0) + 1:])
+    source = text.splitlines()
+    for (file, line), count in EXCUSED.items():
+        for n in [n for n in kept if file == name and source[n - 1] == line]:
+            run, taken = kept[n]
+            for _ in range(min(count, taken.count(0))):
+                taken.remove(0)
     branches = [taken for _, line in kept.items() for taken in line[1]]
     return kept, (sum(run > 0 for run, _ in kept.values()), len(kept),
                   sum(taken > 0 for taken in branches), len(branches))
