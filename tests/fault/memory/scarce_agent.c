@@ -53,7 +53,7 @@ static void tell(struct story *story, enum gg_message_type type,
     gg_buf_append(&frame, prefix, sizeof prefix);
     gg_command_write(&frame, code, 5, record, &lent);
     SCARCE((void)gg_worker_receive(story->agent, story->now.mono, gg_buf_slice(&frame),
-                                   lent));
+                                   lent, NULL));
     gg_buf_fini(&frame);
 }
 
@@ -61,14 +61,15 @@ static void tell(struct story *story, enum gg_message_type type,
 static void listen(struct story *story, bool confirming)
 {
     struct gg_slice frame;
-    struct gg_slice attachment;
+    struct gg_blob *attachment = NULL;
     struct gg_confirm confirms[TAKEN_MAX * 2];
     uint32_t count = 0;
     while (gg_worker_front(story->agent, &frame, &attachment)) {
         struct gg_message message;
         struct gg_command command;
         struct gg_fault fault;
-        enum gg_err err = gg_message_open(frame, attachment, &message, &fault);
+        enum gg_err err = gg_message_open(frame, gg_blob_slice(attachment), &message,
+                                          &fault);
         GG_ASSERT(err == GG_OK);
         story->heard = message.header.sequence;
         while (gg_message_next(&message, &command, &fault)) {
