@@ -333,7 +333,7 @@ static uint32_t slots_max_of(const struct gg_worker_settings *settings)
     uint32_t slots = 0;
     for (uint32_t i = 0; i < settings->file.pool_count; i++) {
         const struct gg_pool_settings *pool = &settings->file.pools[i];
-        slots += pool->sup.size + pool->sup.overflow + pool->sup.ahead;
+        slots += (uint32_t)gg_sup_room(&pool->sup);
     }
     uint32_t most = slots < SLOTS_SPARE_MIN ? SLOTS_SPARE_MIN : slots * 2;
     return most < GG_WORKER_SLOTS_MAX ? most : GG_WORKER_SLOTS_MAX;

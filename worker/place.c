@@ -27,8 +27,8 @@ static enum gg_err own_folder(const char *path, char *out_why, size_t room)
     }
     if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
         (info.st_mode & 066) != 0) {
-        (void)snprintf(out_why, room, "%s is not a folder of our own (mode 0700)",
-                       path);
+        (void)snprintf(out_why, room,
+                       "%s is not a folder of our own (mode 0700 or 0711)", path);
         return GG_ERR_CONFIG;
     }
     return GG_OK;

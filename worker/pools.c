@@ -40,6 +40,9 @@ const struct gg_setting gg_pool_settings_table[] = {
      "Executors beyond size, started while jobs wait for one."},
     {"overflow_idle", GG_SETTING_DURATION, "10s", 0, GG_YEAR_MS, AT(overflow_idle_ms),
      "An executor beyond size ends when it has been idle for this long."},
+    {"batch", GG_SETTING_NUMBER, "1", 1, 64, AT(batch),
+     "Jobs that an executor has in hand: it does one after another, and what waits is "
+     "nobody else's. More than 1 is for short jobs, which then cost no round trip."},
     {"order", GG_SETTING_TEXT, "lifo", 0, 0, AT(order),
      "Which idle executor gets the next job: lifo the one used last, fifo the one "
      "idle for longest."},
@@ -298,15 +301,17 @@ static enum gg_err check_command(struct gg_pool_settings *pool,
 static enum gg_err check_stays(const struct gg_pool_settings *pool,
                                struct gg_settings_fault *out_fault)
 {
-    bool said = pool->overflow > 0 || pool->partitions > 0 || pool->recycle_jobs > 0 ||
-                pool->recycle_bytes > 0 || pool->recycle_ms > 0 || pool->sup.fifo ||
+    bool said = pool->overflow > 0 || pool->batch > 1 || pool->partitions > 0 ||
+                pool->recycle_jobs > 0 || pool->recycle_bytes > 0 ||
+                pool->recycle_ms > 0 || pool->sup.fifo ||
                 pool->sup.restart != GG_RESTART_PERMANENT;
-    return said ? gg_settings_refuse(
-                      out_fault,
-                      "overflow, order, restart, partitions and recycle_ are for a "
-                      "coprocess or a handler: nothing else stays",
-                      "")
-                : GG_OK;
+    return said
+               ? gg_settings_refuse(
+                     out_fault,
+                     "overflow, batch, order, restart, partitions and recycle_ are for "
+                     "a coprocess or a handler: nothing else stays",
+                     "")
+               : GG_OK;
 }
 
 /* An executor is its partition: none may be missing for good, or have a substitute. */
@@ -324,7 +329,7 @@ static enum gg_err check_partitions(struct gg_pool_settings *pool,
     }
     pool->size = pool->partitions;
     pool->sup.size = (uint32_t)pool->partitions;
-    pool->sup.ahead = (uint32_t)pool->partitions;
+    pool->sup.ahead_each = (uint32_t)(pool->batch > 1 ? pool->batch - 1 : 1);
     return GG_OK;
 }
 
@@ -347,14 +352,16 @@ static enum gg_err check_sup(struct gg_pool_settings *pool,
         return gg_settings_refuse(out_fault, "backoff_max is less than backoff_min",
                                   "");
     }
-    if (pool->size + pool->overflow > GG_WORKER_SLOTS_MAX) {
-        return gg_settings_refuse(out_fault, "size and overflow: more than 7000", "");
+    if (pool->size * pool->batch + pool->overflow > GG_WORKER_SLOTS_MAX) {
+        return gg_settings_refuse(
+            out_fault, "size, times batch, and overflow: more than 7000", "");
     }
     struct gg_sup_config was = pool->sup;
     pool->sup = (struct gg_sup_config){
         .stays = pool->kind == GG_POOL_COPROCESS || pool->kind == GG_POOL_HANDLER,
         .size = (uint32_t)pool->size,
         .overflow = (uint32_t)pool->overflow,
+        .ahead_each = (uint32_t)(pool->batch - 1),
         .overflow_idle_ms = pool->overflow_idle_ms,
         .fifo = order == 1,
         .restart = (enum gg_restart)restart,

@@ -52,6 +52,7 @@ struct gg_pool_settings {
     uint64_t size;
     uint64_t overflow;
     uint64_t overflow_idle_ms;
+    uint64_t batch;
     char *order;
     char *restart;
     uint64_t max_restarts;

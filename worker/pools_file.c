@@ -247,7 +247,7 @@ static enum gg_err check_file(struct gg_worker_file *file, const char *path,
                            "%.100s: [pool %s] %.300s", path, pool->name, inner.text);
             return err;
         }
-        slots += pool->size + pool->overflow;
+        slots += gg_sup_room(&pool->sup);
     }
     if (file->pool_count == 0) {
         (void)snprintf(out_fault->text, sizeof out_fault->text,

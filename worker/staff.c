@@ -187,7 +187,7 @@ static enum gg_err make_room(struct gg_staff_pool *pool, uint32_t room)
 
 static uint32_t slots_of(const struct gg_pool_settings *settings)
 {
-    return settings->sup.size + settings->sup.overflow + settings->sup.ahead;
+    return (uint32_t)gg_sup_room(&settings->sup);
 }
 
 /* The agent shall offer it; *out_index is where. */
@@ -299,7 +299,12 @@ enum gg_err gg_staff_scale(struct gg_staff *staff, struct gg_staff_pool *pool,
                            uint32_t size, struct gg_mono now)
 {
     uint32_t was = slots_of(&pool->settings);
-    uint32_t slots = size + pool->settings.sup.overflow;
+    struct gg_sup_config wanted = pool->settings.sup;
+    wanted.size = size;
+    if (gg_sup_room(&wanted) > GG_WORKER_SLOTS_MAX) {
+        return GG_ERR_TOO_MANY;
+    }
+    uint32_t slots = (uint32_t)gg_sup_room(&wanted);
     enum gg_err err = make_room(pool, slots);
     err = err == GG_OK ? gg_worker_resize_pool(staff->agent, pool->index, slots) : err;
     if (err == GG_OK) {

@@ -531,6 +531,23 @@ static void executor_is_replaced_after_its_jobs_its_memory_or_its_time(void **st
     assert_int_equal(gg_sup_slots(&f->sup, 0, at(60003)), 1);
 }
 
+static void attempts_in_hand_follow_the_size(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_sup_config it = config(2);
+    it.ahead_each = 3;
+    it.overflow = 1;
+    add(f, 0, it);
+    settle(f, 0);
+
+    assert_int_equal(gg_sup_slots(&f->sup, 0, at(0)), 2 * 4 + 1);
+    assert_int_equal(gg_sup_room(&it), 2 * 4 + 1);
+    assert_int_equal(gg_sup_scale(&f->sup, 0, 5, at(1)), GG_OK);
+    assert_int_equal(gg_sup_slots(&f->sup, 0, at(1)), 5 * 4 + 1);
+    assert_int_equal(gg_sup_scale(&f->sup, 0, 0, at(2)), GG_OK);
+    assert_int_equal(gg_sup_slots(&f->sup, 0, at(2)), 1);
+}
+
 static void removed_pool_is_gone_when_its_last_job_is_done(void **state)
 {
     struct fixture *f = *state;
@@ -589,6 +606,7 @@ int main(void)
         TEST(larger_size_starts_more),
         TEST(size_said_anew_opens_places_of_temporary_ones),
         TEST(executor_is_replaced_after_its_jobs_its_memory_or_its_time),
+        TEST(attempts_in_hand_follow_the_size),
         TEST(removed_pool_is_gone_when_its_last_job_is_done),
         TEST(restart_by_hand_takes_each_when_it_is_idle),
     };

@@ -489,7 +489,7 @@ uint32_t gg_sup_slots(struct gg_sup *sup, uint32_t pool, struct gg_mono now)
     if (gg_budget_is_closed(&it->budget, now) || ended || it->removing) {
         return 0;
     }
-    return base + it->config.overflow + it->config.ahead;
+    return base * (1 + it->config.ahead_each) + it->config.overflow;
 }
 
 /* ---- time ---- */

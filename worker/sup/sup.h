@@ -61,7 +61,7 @@ struct gg_sup_config {
     bool stays; /* Its executors take one attempt after another. */
     uint32_t size;
     uint32_t overflow;         /* More of them while work waits. */
-    uint32_t ahead;            /* Attempts to take in hand beyond all of them. */
+    uint32_t ahead_each;       /* Attempts to take in hand beyond them, for each. */
     uint64_t overflow_idle_ms; /* Such a one goes when it has been idle for this. */
     bool fifo;                 /* The one idle for longest goes first; else the last. */
     enum gg_restart restart;
@@ -75,6 +75,12 @@ struct gg_sup_config {
     uint32_t group;            /* GG_SUP_NO_GROUP, or a number of its own. */
     enum gg_strategy strategy; /* Of that group. */
 };
+
+/* Attempts in hand at most. */
+static inline uint64_t gg_sup_room(const struct gg_sup_config *config)
+{
+    return (uint64_t)config->size * (1 + config->ahead_each) + config->overflow;
+}
 
 /* How an executor ended. */
 enum gg_sup_end {

@@ -320,6 +320,33 @@ static void overflow_starts_with_work_and_goes_again(void **state)
     assert_null(strstr(fake_log(&f->broker), "executor_died"));
 }
 
+/* What waits beside an executor can be cancelled, and outlives it. */
+static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+    FILE *file = fopen(f->config, "we");
+    add_pool(f, file, "a", "size = 1\nbatch = 4");
+    (void)fclose(file);
+    start_agent(f);
+    fake_until(&f->broker, f->broker.slots == 4);
+
+    struct fake_job *first = assign(f, A, "echo partial on; sleep 1; kill -KILL $$");
+    fake_until(&f->broker, first->partial[0] != '\0');
+    struct fake_job *cancelled = assign(f, A, "answer ran");
+    struct fake_job *good = assign(f, A, "answer $jobs");
+    struct fake_job *last = assign(f, A, "answer $jobs");
+    fake_stop(&f->broker, cancelled, GG_STOP_CANCELLED, 20000);
+
+    fake_until(&f->broker, cancelled->outcomes > 0);
+    assert_int_equal(cancelled->kind, GG_OUTCOME_CANCELLED);
+    assert_int_equal(first->outcomes, 0); /* It did not wait for its turn. */
+    fake_until(&f->broker, first->outcomes > 0 && last->outcomes > 0);
+    assert_int_equal(first->kind, GG_OUTCOME_CRASHED);
+    assert_int_equal(good->kind, GG_OUTCOME_SUCCEEDED);
+    assert_string_equal(good->result, "1"); /* In order, in another process. */
+    assert_string_equal(last->result, "2");
+}
+
 static void executor_is_replaced_after_its_jobs(void **state)
 {
     struct fixture *f = *state;
@@ -417,6 +444,7 @@ int main(void)
         TEST(job_that_kills_its_executor_harms_none_of_ten_others),
         TEST(crash_loop_closes_its_own_pool_and_names_the_cause),
         TEST(overflow_starts_with_work_and_goes_again),
+        TEST(jobs_that_wait_beside_their_executor_are_jobs_of_their_own),
         TEST(executor_is_replaced_after_its_jobs),
         TEST(executor_that_has_grown_is_replaced),
         TEST(jobs_of_one_key_run_in_order_on_one_executor),
