@@ -4,7 +4,7 @@
 
 #include "common/assert.h"
 
-enum { SPARE_PLACES = 256, MEMORY_WAYS = 4, MEMORY_SETS_MIN = 1024 };
+enum { SPARE_PLACES = 256, MEMORY_SETS_MIN = 1024 };
 
 #define BIT(n) (1U << (n))
 
@@ -41,7 +41,7 @@ enum gg_err gg_attempts_init(struct gg_attempts *attempts, uint32_t slots,
     gg_list_init(&attempts->in_hand);
     gg_list_init(&attempts->free);
     attempts->places = calloc(attempts->place_count, sizeof *attempts->places);
-    attempts->memories = calloc(sets * MEMORY_WAYS, sizeof *attempts->memories);
+    attempts->memories = calloc(sets * GG_MEMORY_WAYS, sizeof *attempts->memories);
     if (attempts->places == NULL || attempts->memories == NULL ||
         gg_heap_reserve(&attempts->timers, attempts->place_count) != GG_OK) {
         gg_attempts_fini(attempts);
@@ -167,13 +167,13 @@ static struct gg_memory *set_of(const struct gg_attempts *attempts,
                                 const struct gg_id *id)
 {
     uint64_t hash = gg_id_hash(id, attempts->seed);
-    return attempts->memories + (hash & attempts->memory_mask) * MEMORY_WAYS;
+    return attempts->memories + (hash & attempts->memory_mask) * GG_MEMORY_WAYS;
 }
 
 uint64_t gg_attempts_highest(const struct gg_attempts *attempts, const struct gg_id *id)
 {
     const struct gg_memory *set = set_of(attempts, id);
-    for (int i = 0; i < MEMORY_WAYS; i++) {
+    for (int i = 0; i < GG_MEMORY_WAYS; i++) {
         if (set[i].fence != 0 && gg_id_equal(&set[i].id, id)) {
             return set[i].fence;
         }
@@ -186,7 +186,7 @@ void gg_attempts_remember(struct gg_attempts *attempts, const struct gg_id *id,
 {
     struct gg_memory *set = set_of(attempts, id);
     struct gg_memory *oldest = set;
-    for (int i = 0; i < MEMORY_WAYS; i++) {
+    for (int i = 0; i < GG_MEMORY_WAYS; i++) {
         if (set[i].fence != 0 && gg_id_equal(&set[i].id, id)) {
             oldest = &set[i];
             break;

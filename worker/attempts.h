@@ -22,7 +22,8 @@ enum {
     /* All attempts in hand must fit one hello: 9 values each of GG_WIRE_NODES_MAX. */
     GG_WORKER_SLOTS_MAX = 7000,
     GG_ATTEMPT_SMALL_BYTES =
-        128, /* A result of this size needs no memory of its own. */
+        128,            /* A result of this size needs no memory of its own. */
+    GG_MEMORY_WAYS = 4, /* Jobs of a set whose fences are remembered. */
 };
 
 enum gg_attempt_state {

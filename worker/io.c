@@ -16,9 +16,12 @@
 #include "common/rng.h"
 #include "common/spin.h"
 #include "common/version.h"
+#include "worker/agent_handover.h"
 #include "worker/contact.h"
+#include "worker/handover.h"
 #include "worker/place.h"
 #include "worker/staff.h"
+#include "worker/staff_handover.h"
 #include "worker/steer.h"
 
 #if GG_HAVE_SYSTEMD
@@ -56,7 +59,11 @@ struct io {
     int terms_count;
     int64_t end_by_ms; /* Draining: exit at this time whatever is left. */
     struct gg_steering_state steering;
-    bool reload;         /* SIGHUP has come. */
+    bool reload; /* SIGHUP has come. */
+    bool renew;  /* SIGUSR2 has come. */
+    char **argv;
+    struct gg_pack inherited; /* From the program before us, where there was one. */
+    bool inherits;
     int64_t watchdog_ms; /* Tell systemd each so often that we live; 0 never. */
     int64_t alive_at_ms;
     char program[PROGRAM_BYTES]; /* Our own, as it was when we started. */
@@ -109,6 +116,8 @@ static void on_signals(struct gg_listener *watch, uint32_t events)
             on_term(watch->ctx);
         } else if (info.ssi_signo == SIGHUP) {
             ((struct io *)watch->ctx)->reload = true;
+        } else if (info.ssi_signo == SIGUSR2) {
+            ((struct io *)watch->ctx)->renew = true;
         }
     }
 }
@@ -120,6 +129,7 @@ static enum gg_err open_signals(struct io *io)
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR2);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
         signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return GG_ERR_SYSTEM;
@@ -159,6 +169,78 @@ static void reload(struct io *io)
         gg_log(GG_LOG_INFO, "reloaded", "pools=%u", fresh.pool_count);
     }
     tell_systemd("READY=1");
+}
+
+/* ---- a new program ---- */
+
+/* Would the program that stands now where ours was take over? False, with `why`. */
+static bool may_renew(const struct io *io, char *why, size_t room)
+{
+    static struct gg_worker_file fresh; /* Too large for the stack. */
+    struct gg_settings_fault fault = {.text = ""};
+    const char *config = io->settings->config_file;
+    const char *reason = io->terms_count > 0       ? "the agent is ending"
+                         : io->keeper.watch.fd < 0 ? "its keeper is being replaced"
+                                                   : NULL;
+    if (reason == NULL && !gg_handover_probe(io->program)) {
+        reason = "the program does not start, or does not take over from this version: "
+                 "`ganger worker restart` drains, and then starts it";
+    }
+    if (reason == NULL && config != NULL) {
+        reason = gg_worker_file_load(config, &fresh, &fault) == GG_OK ? NULL
+                                                                      : fault.text;
+        gg_worker_file_fini(&fresh);
+    }
+    (void)snprintf(why, room, "%s", reason == NULL ? "" : reason);
+    return reason == NULL;
+}
+
+/* Become what stands now where our program was, with all that runs. */
+static void renew(struct io *io)
+{
+    struct gg_pack pack;
+    char why[512];
+    io->renew = false;
+    if (!may_renew(io, why, sizeof why)) {
+        gg_log(GG_LOG_ERROR, "not_renewed", "program=\"%s\" reason=\"%s\"", io->program,
+               why);
+        return;
+    }
+    gg_pack_init(&pack);
+    gg_pack_fd(&pack, io->lock.fd);
+    gg_pack_bytes(&pack, gg_slice_text(io->lock.fd < 0 ? "" : io->lock.path));
+    gg_pack_bytes(&pack, gg_slice_text(io->folder));
+    gg_keeper_save(&io->keeper, &pack);
+    gg_worker_save(io->agent, &pack);
+    gg_staff_save(&io->staff, &pack);
+    gg_log(GG_LOG_INFO, "renewing", "program=\"%s\" jobs=%u", io->program,
+           io->agent->attempts.count);
+    tell_systemd("RELOADING=1");
+    gg_handover_exec(io->program, io->argv, &pack);
+    gg_log(GG_LOG_ERROR, "not_renewed", "program=\"%s\" reason=\"%s\"", io->program,
+           strerror(errno));
+    tell_systemd("READY=1");
+    gg_pack_fini(&pack);
+}
+
+/* Its own places, as the program before us had them. */
+static void inherit_place(struct io *io)
+{
+    io->lock.fd = gg_unpack_fd(&io->inherited);
+    gg_slice_copy(gg_unpack_bytes(&io->inherited), io->lock.path, sizeof io->lock.path);
+    gg_slice_copy(gg_unpack_bytes(&io->inherited), io->folder, sizeof io->folder);
+}
+
+static enum gg_err inherit_jobs(struct io *io, char *why, size_t room)
+{
+    if (!gg_worker_restore(io->agent, &io->inherited) ||
+        !gg_staff_restore(&io->staff, &io->inherited)) {
+        (void)snprintf(why, room, "what the program before handed over cannot be read");
+        return GG_ERR_SYSTEM;
+    }
+    gg_log(GG_LOG_INFO, "renewed", "jobs=%u", io->agent->attempts.count);
+    gg_pack_fini(&io->inherited);
+    return GG_OK;
 }
 
 /* ---- the turn ---- */
@@ -276,6 +358,9 @@ static void turn(struct io *io)
     if (io->reload) {
         reload(io);
     }
+    if (io->renew) {
+        renew(io);
+    }
     gg_staff_turn(&io->staff, now);
     write_socket(io);
     if (io->watchdog_ms > 0 && io->alive_at_ms <= now.mono.ms) {
@@ -386,9 +471,13 @@ static enum gg_err start(struct io *io, char *why, size_t room)
     }
     err = err == GG_OK ? gg_poller_init(&io->poller) : err;
     err = err == GG_OK ? open_signals(io) : err;
-    err = err == GG_OK ? lock_name(io, why, room) : err;
-    err = err == GG_OK ? gg_place_make_folder(settings->name, io->folder, why, room)
-                       : err;
+    if (err == GG_OK && io->inherits) {
+        inherit_place(io);
+    } else if (err == GG_OK) {
+        err = lock_name(io, why, room);
+        err = err == GG_OK ? gg_place_make_folder(settings->name, io->folder, why, room)
+                           : err;
+    }
     err = err == GG_OK ? make_agent(io) : err;
     if (err == GG_OK) { /* Before the keeper: it stands beside us in our cgroup. */
         struct gg_run_world world = {.poller = &io->poller,
@@ -399,7 +488,11 @@ static enum gg_err start(struct io *io, char *why, size_t room)
         io->staff.broker = settings->broker;
         err = add_pools(io, why, room);
     }
-    if (err == GG_OK) {
+    if (err == GG_OK && io->inherits) {
+        err = gg_keeper_restore(&io->keeper, &io->poller, io->lock.fd, io->folder,
+                                &io->inherited);
+        err = err == GG_OK ? inherit_jobs(io, why, room) : err;
+    } else if (err == GG_OK) {
         err = gg_keeper_start(&io->keeper, &io->poller, io->lock.fd, io->folder);
     }
     if (err == GG_OK) {
@@ -452,6 +545,8 @@ int gg_io_run(struct gg_worker_settings *settings, char **argv)
     io = (struct io){.settings = settings, .lock.fd = -1, .end_by_ms = INT64_MAX};
     io.poller.fd = -1;
     io.signals.fd = -1;
+    io.argv = argv;
+    io.inherits = gg_handover_take(&io.inherited);
     io.watchdog_ms = watchdog_of();
     ssize_t len = readlink("/proc/self/exe", io.program, sizeof io.program - 1);
     io.program[len < 0 ? 0 : len] = '\0';

@@ -1,14 +1,16 @@
-/* main.c - ganger-worker: the agent, and the two roles it starts itself in.
+/* main.c - ganger-worker: the agent, and the roles it starts itself in.
  *
  *   ganger-worker OPTIONS...           the agent
  *   ganger-worker --role=keeper DIR    the keeper beside it (worker/exec/keeper.h)
  *   ganger-worker --role=executor SO   an executor of a C handler
+ *   ganger-worker --role=handover N    asked by an agent: see worker/handover.h
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "worker/exec/keeper.h"
+#include "worker/handover.h"
 #include "worker/io.h"
 #include "worker/settings.h"
 
@@ -52,6 +54,9 @@ int main(int argc, char **argv)
     static struct gg_worker_settings settings; /* Too large for the stack. */
     if (argc == 3 && strcmp(argv[1], "--role=keeper") == 0) {
         return gg_keeper_main(argv[2]);
+    }
+    if (argc == 3 && strcmp(argv[1], GG_HANDOVER_ROLE) == 0) {
+        return gg_handover_answer(argv[2]);
     }
     if (argc == 3 && strcmp(argv[1], "--role=executor") == 0) {
         return run_executor(argv[2]);

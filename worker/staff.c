@@ -341,14 +341,25 @@ static struct gg_run_style style_of(const struct gg_staff_pool *pool)
         .variables = (const char *const *)pool->settings.variables};
 }
 
+struct gg_executor_hooks gg_staff_executor_hooks(struct gg_staff_pool *pool)
+{
+    return (struct gg_executor_hooks){
+        .ctx = pool, .ready = on_executor_ready, .died = on_executor_died};
+}
+
+bool gg_staff_executor_room(struct gg_staff_pool *pool, uint32_t index)
+{
+    return index < GG_WORKER_SLOTS_MAX && make_room(pool, index + 1) == GG_OK &&
+           index < pool->room && pool->executors[index] == NULL;
+}
+
 static void start_executor(struct gg_staff_pool *pool, uint32_t index,
                            struct gg_mono now)
 {
     const char *const handler[] = {"/proc/self/exe", "--role=executor",
                                    pool->settings.words[0], NULL};
     bool in_c = pool->settings.kind == GG_POOL_HANDLER;
-    const struct gg_executor_hooks hooks = {
-        .ctx = pool, .ready = on_executor_ready, .died = on_executor_died};
+    const struct gg_executor_hooks hooks = gg_staff_executor_hooks(pool);
     const struct gg_executor_spec spec = {
         .talk = in_c ? &gg_talk_handler : &gg_talk_coprocess,
         .arguments = in_c ? handler : (const char *const *)pool->settings.words,

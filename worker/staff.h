@@ -70,6 +70,11 @@ GG_MUST_USE enum gg_err gg_staff_scale(struct gg_staff *staff,
                                        struct gg_staff_pool *pool, uint32_t size,
                                        struct gg_mono now);
 
+/* For those who take an executor over: what it tells whom, and a free place at `index`;
+ * false: it is taken, or there is no memory. */
+struct gg_executor_hooks gg_staff_executor_hooks(struct gg_staff_pool *pool);
+bool gg_staff_executor_room(struct gg_staff_pool *pool, uint32_t index);
+
 /* Start, stop and renew what the agent says, replace what has died. */
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now);
 

@@ -242,3 +242,11 @@ const char *gg_staff_sources_describe(const struct gg_staff_pool *pool)
     }
     return sources->text;
 }
+
+uint64_t gg_staff_sources_number(const struct gg_staff_pool *pool, uint32_t source)
+{
+    const struct gg_source_process *process = pool->sources == NULL
+                                                  ? NULL
+                                                  : pool->sources->processes[source];
+    return process == NULL ? 0 : gg_source_number(process);
+}

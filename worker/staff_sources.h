@@ -27,4 +27,7 @@ bool gg_staff_sources_are_still(const struct gg_staff_pool *pool);
  * "" where the pool has none. Valid until the next call. */
 const char *gg_staff_sources_describe(const struct gg_staff_pool *pool);
 
+/* What the keeper calls the process of that source; 0: none runs. */
+uint64_t gg_staff_sources_number(const struct gg_staff_pool *pool, uint32_t source);
+
 #endif

@@ -137,6 +137,7 @@ static bool find_unified(struct gg_cgroup_place *out)
 {
     char mount[GG_CGROUP_BYTES];
     char own[GG_CGROUP_BYTES];
+    static const char step[] = "/ganger-agent";
     char aside[GG_CGROUP_PATH_BYTES];
     if (!find_mount("cgroup2", NULL, mount) || !find_own("", own, sizeof own) ||
         !join_paths(mount, own, out->memory) ||
@@ -144,7 +145,11 @@ static bool find_unified(struct gg_cgroup_place *out)
         !has_word(out->memory, "cgroup.controllers", "pids")) {
         return false;
     }
-    (void)snprintf(aside, sizeof aside, "%s/ganger-agent", out->memory);
+    if (strlen(out->memory) > sizeof step - 1 &&
+        strcmp(out->memory + strlen(out->memory) - (sizeof step - 1), step) == 0) {
+        out->memory[strlen(out->memory) - (sizeof step - 1)] = '\0'; /* A restart. */
+    }
+    (void)snprintf(aside, sizeof aside, "%s%s", out->memory, step);
     if ((mkdir(aside, 0755) != 0 && errno != EEXIST) ||
         !write_number(aside, "cgroup.procs", (uint64_t)getpid()) ||
         !write_file(out->memory, "cgroup.subtree_control", "+memory +pids")) {

@@ -74,4 +74,15 @@ void gg_executor_drop(struct gg_executor **executor_p);
 void gg_executor_rest(const struct gg_run_world *world, struct gg_mono now);
 bool gg_executor_next_rest(const struct gg_run_world *world, struct gg_mono *out_at);
 
+/* Hand one that has an attempt in hand over to the next agent, and take it from the one
+ * before. NULL: it could not be taken, and is killed. `spec` as for a start. */
+void gg_executor_save(const struct gg_executor *executor, struct gg_pack *pack);
+struct gg_executor *gg_executor_restore(const struct gg_run_world *world,
+                                        const struct gg_executor_hooks *hooks,
+                                        const struct gg_executor_spec *spec,
+                                        struct gg_pack *pack);
+
+/* What the keeper calls it. */
+uint64_t gg_executor_number(const struct gg_executor *executor);
+
 #endif

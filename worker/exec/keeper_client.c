@@ -379,3 +379,59 @@ enum gg_err gg_child_start(struct gg_keeper_client *keeper, struct gg_child *chi
     }
     return err;
 }
+
+/* ---- handing over ---- */
+
+void gg_keeper_save(const struct gg_keeper_client *keeper, struct gg_pack *pack)
+{
+    gg_pack_number(pack, (uint64_t)keeper->pid);
+    gg_pack_number(pack, keeper->next_number);
+    gg_pack_number(pack, keeper->starts_count);
+    gg_pack_fd(pack, keeper->watch.fd);
+}
+
+enum gg_err gg_keeper_restore(struct gg_keeper_client *keeper, struct gg_poller *poller,
+                              int lock_fd, const char *temp_folder,
+                              struct gg_pack *pack)
+{
+    *keeper = (struct gg_keeper_client){
+        .poller = poller, .lock_fd = lock_fd, .temp_folder = temp_folder};
+    keeper->pid = (pid_t)gg_unpack_number(pack);
+    keeper->next_number = gg_unpack_number(pack);
+    keeper->starts_count = gg_unpack_number(pack);
+    int fd = gg_unpack_fd(pack);
+    keeper->watch = (struct gg_listener){.fd = -1, .ready = on_readable, .ctx = keeper};
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return fd < 0 ? GG_ERR_SYSTEM
+                  : gg_listener_open(poller, &keeper->watch, fd, EPOLLIN);
+}
+
+void gg_child_save(const struct gg_child *child, struct gg_pack *pack)
+{
+    gg_pack_number(pack, child->number);
+    gg_pack_number(pack, (uint64_t)child->pid);
+}
+
+bool gg_child_adopt(struct gg_keeper_client *keeper, struct gg_child *child)
+{
+    if (child->number == 0 || gg_map_reserve(&keeper->children) != GG_OK) {
+        return false;
+    }
+    gg_map_put(&keeper->children, hash_of(child->number), child);
+    return true;
+}
+
+void gg_child_disown(struct gg_keeper_client *keeper, uint64_t number,
+                     uint64_t grace_ms)
+{
+    struct gg_child *child = gg_map_find(&keeper->children, hash_of(number), has_number,
+                                         &number);
+    if (child != NULL) {
+        (void)gg_map_remove(&keeper->children, hash_of(number), child);
+        child->number = 0;
+    }
+    order(keeper, (struct gg_keeper_order){.op = GG_KEEPER_STOP,
+                                           .child = number,
+                                           .signal = SIGTERM,
+                                           .grace_ms = grace_ms});
+}

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/map.h"
 #include "worker/exec/keeper_wire.h"
+#include "worker/exec/pack.h"
 #include "worker/exec/poller.h"
 
 struct gg_child;
@@ -73,5 +74,25 @@ void gg_child_stop(struct gg_keeper_client *keeper, const struct gg_child *child
 
 /* Take the announced KILL back. */
 void gg_child_spare(struct gg_keeper_client *keeper, const struct gg_child *child);
+
+/* Hand the keeper over to the next agent, and take it from the one before. On
+ * GG_ERR_SYSTEM or GG_ERR_NO_MEMORY there is no keeper. */
+void gg_keeper_save(const struct gg_keeper_client *keeper, struct gg_pack *pack);
+GG_MUST_USE enum gg_err gg_keeper_restore(struct gg_keeper_client *keeper,
+                                          struct gg_poller *poller, int lock_fd,
+                                          const char *temp_folder,
+                                          struct gg_pack *pack);
+
+/* Write a child's number and pid, in this order. */
+void gg_child_save(const struct gg_child *child, struct gg_pack *pack);
+
+/* A child with its number and pid is ours from here on; false: no memory. */
+GG_MUST_USE bool gg_child_adopt(struct gg_keeper_client *keeper,
+                                struct gg_child *child);
+
+/* Nobody waits for that child any more, nothing is reported of it: TERM, and KILL after
+ * `grace_ms`. */
+void gg_child_disown(struct gg_keeper_client *keeper, uint64_t number,
+                     uint64_t grace_ms);
 
 #endif

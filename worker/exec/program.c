@@ -414,3 +414,98 @@ void gg_program_drop(struct gg_program **program_p)
         *program_p = NULL;
     }
 }
+
+/* ---- handing over ---- */
+
+uint64_t gg_program_number(const struct gg_program *program)
+{
+    return program->child.number;
+}
+
+void gg_program_save(const struct gg_program *program, struct gg_pack *pack)
+{
+    gg_child_save(&program->child, pack);
+    gg_pack_bytes(pack, gg_slice_text(program->name));
+    gg_pack_bytes(pack, gg_slice_text(program->folder));
+    gg_pack_number(pack, program->result_bytes_max);
+    gg_pack_number(pack, program->ran_out_bytes);
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        gg_pack_fd(pack, program->streams[i].fd);
+    }
+    gg_pack_blob(pack, program->payload);
+    gg_pack_number(pack, program->fed);
+    gg_pack_number(pack, program->starved);
+    gg_pack_bytes(pack, gg_buf_slice(&program->result));
+    gg_pack_number(pack, program->result_too_large);
+    gg_pack_bytes(pack, gg_tail_slice(&program->tail));
+    gg_pack_bytes(pack, gg_buf_slice(&program->lines.held));
+    gg_pack_number(pack, program->lines.skipping);
+    gg_pack_number(pack, program->snoozed);
+    gg_pack_number(pack, program->snooze_ms);
+    gg_pack_number(pack, program->warned);
+}
+
+/* Watch the streams that were open; those that cannot be are closed. */
+static bool take_streams(struct gg_program *program, struct gg_pack *pack)
+{
+    bool good = true;
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        struct gg_listener *watch = &program->streams[i];
+        int fd = gg_unpack_fd(pack);
+        watch->ctx = program;
+        watch->ready = i == STREAM_IN ? on_input : on_stream;
+        if (fd >= 0) {
+            good = gg_listener_open(program->world->poller, watch, fd,
+                                    i == STREAM_IN ? EPOLLOUT : EPOLLIN) == GG_OK &&
+                   good;
+        }
+    }
+    return good;
+}
+
+static void take_state(struct gg_program *program, struct gg_pack *pack)
+{
+    program->payload = gg_unpack_blob(pack);
+    program->fed = (size_t)gg_unpack_number(pack);
+    program->starved = gg_unpack_number(pack) != 0;
+    struct gg_slice result = gg_unpack_bytes(pack);
+    gg_buf_append(&program->result, result.data, result.len);
+    program->result_too_large = gg_unpack_number(pack) != 0;
+    gg_tail_push(&program->tail, gg_unpack_bytes(pack));
+    struct gg_slice held = gg_unpack_bytes(pack);
+    gg_buf_append(&program->lines.held, held.data, held.len);
+    program->lines.skipping = gg_unpack_number(pack) != 0;
+    program->snoozed = gg_unpack_number(pack) != 0;
+    program->snooze_ms = gg_unpack_number(pack);
+    program->warned = gg_unpack_number(pack) != 0;
+}
+
+struct gg_program *gg_program_restore(const struct gg_run_world *world, uint64_t fence,
+                                      struct gg_pack *pack)
+{
+    struct gg_child child = {.on_report = on_report};
+    char name[sizeof((struct gg_program *)0)->name];
+    char folder[GG_FOLDER_BYTES];
+    child.number = gg_unpack_number(pack);
+    child.pid = (pid_t)gg_unpack_number(pack);
+    gg_slice_copy(gg_unpack_bytes(pack), name, sizeof name);
+    gg_slice_copy(gg_unpack_bytes(pack), folder, sizeof folder);
+    const struct gg_run_spec spec = {.fence = fence,
+                                     .result_bytes_max = gg_unpack_number(pack)};
+    struct gg_program *program = make(world, &spec, name);
+    if (program == NULL) {
+        pack->bad = true;
+        return NULL;
+    }
+    program->ran_out_bytes = gg_unpack_number(pack);
+    memcpy(program->folder, folder, sizeof folder);
+    program->child = child;
+    program->child.ctx = program;
+    bool good = take_streams(program, pack);
+    take_state(program, pack);
+    if (!good || pack->bad || !gg_child_adopt(world->keeper, &program->child)) {
+        gg_child_disown(world->keeper, child.number, 0);
+        gg_program_drop(&program);
+    }
+    return program;
+}

@@ -31,4 +31,11 @@ void gg_program_lease(struct gg_program *program, int64_t deadline_ms);
 /* Give the program up without a call to `ended`: the agent itself ends. */
 void gg_program_drop(struct gg_program **program_p);
 
+/* Hand it over to the next agent, and take it from the one before: it runs on. NULL: it
+ * could not be taken, and is killed. */
+uint64_t gg_program_number(const struct gg_program *program); /* To the keeper. */
+void gg_program_save(const struct gg_program *program, struct gg_pack *pack);
+struct gg_program *gg_program_restore(const struct gg_run_world *world, uint64_t fence,
+                                      struct gg_pack *pack);
+
 #endif

@@ -12,7 +12,7 @@
 #include "common/assert.h"
 #include "worker/exec/tail.h"
 
-enum { PIECE_BYTES = 4096, READS_MAX = 16, LINE_BYTES_MAX = 256 };
+enum { PIECE_BYTES = 65536, READS_MAX = 4, LINE_BYTES_MAX = 256 };
 
 struct gg_source_process {
     const struct gg_run_world *world;
@@ -193,6 +193,11 @@ void gg_source_stop(struct gg_source_process *source, uint64_t grace_ms)
 {
     gg_child_stop(source->world->keeper, &source->child, grace_ms > 0 ? SIGTERM : 0,
                   grace_ms);
+}
+
+uint64_t gg_source_number(const struct gg_source_process *source)
+{
+    return source->child.number;
 }
 
 void gg_source_drop(struct gg_source_process **source_p)

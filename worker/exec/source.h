@@ -38,6 +38,9 @@ GG_MUST_USE enum gg_err gg_source_start(const struct gg_run_world *world,
 /* TERM now, KILL to all of it after `grace_ms`; 0: at once. */
 void gg_source_stop(struct gg_source_process *source, uint64_t grace_ms);
 
+/* What the keeper calls it. */
+uint64_t gg_source_number(const struct gg_source_process *source);
+
 /* Forget it; the keeper's end is its end. */
 void gg_source_drop(struct gg_source_process **source_p);
 

@@ -390,6 +390,21 @@ bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor)
     return true;
 }
 
+enum gg_err gg_sup_adopt(struct gg_sup *sup, uint32_t pool, uint32_t executor,
+                         struct gg_mono now)
+{
+    struct gg_sup_pool *it = pool_of(sup, pool);
+    enum gg_err err = make_room(it, executor + 1);
+    if (err != GG_OK) {
+        return err;
+    }
+    GG_ASSERT(executor_of(it, executor)->state == GG_EXECUTOR_DOWN);
+    it->executors[executor] = (struct gg_sup_executor){
+        .state = GG_EXECUTOR_BUSY, .jobs = 1, .born = now, .since = now};
+    it->live++;
+    return GG_OK;
+}
+
 static bool is_spent(const struct gg_sup_pool *pool,
                      const struct gg_sup_executor *executor, uint64_t bytes,
                      struct gg_mono now)

@@ -165,6 +165,11 @@ bool gg_sup_take(struct gg_sup *sup, uint32_t pool, uint32_t *out_executor);
 /* Take this very executor; false when it is not idle. */
 bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor);
 
+/* One that an agent before us has started, and that has an attempt in hand. On
+ * GG_ERR_NO_MEMORY nothing has changed. */
+GG_MUST_USE enum gg_err gg_sup_adopt(struct gg_sup *sup, uint32_t pool,
+                                     uint32_t executor, struct gg_mono now);
+
 /* Its attempt has ended and it lives on, with `bytes` of memory where that is known. */
 void gg_sup_give(struct gg_sup *sup, uint32_t pool, uint32_t executor, uint64_t bytes,
                  struct gg_mono now);
