@@ -156,7 +156,8 @@ static void partitions_take_the_place_of_size(void **state)
     assert_int_equal(load(f, "[pool a]\nqueues = x\ncoprocess = p\npartitions = 8\n"),
                      GG_OK);
     assert_int_equal(f->file.pools[0].sup.size, 8);
-    assert_int_equal(f->file.pools[0].sup.ahead, 8);
+    assert_int_equal(f->file.pools[0].sup.ahead_each, 1);
+    assert_int_equal(gg_sup_room(&f->file.pools[0].sup), 16);
     assert_refused(f, "[pool a]\nqueues = x\ncoprocess = p\npartitions = 8\nsize = 3\n",
                    "partitions: no size");
     assert_refused(
