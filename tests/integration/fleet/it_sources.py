@@ -11,6 +11,7 @@ from it_fleet import BIN, SOURCE, WAIT_S, Fleet
 
 EXAMPLE = SOURCE / "worker/examples/fallback"
 ITEMS = 15
+FEW = 4  # Each costs a start of the command line.
 
 
 class Sources(Fleet):
@@ -122,10 +123,10 @@ class Sources(Fleet):
         self.start_agent()
         self.source_is("listen")
         for push in (False, True) * 3:
-            self.add(ITEMS)
+            self.add(FEW)
             self.go_away()  # With items on their way, told or not.
             self.come_back(push=push)
-            self.add(ITEMS)
+            self.add(FEW)
         self.all_done()
         self.source_is("listen")
 

@@ -338,7 +338,7 @@ static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **st
     fake_stop(&f->broker, cancelled, GG_STOP_CANCELLED, 20000);
 
     fake_until(&f->broker, cancelled->outcomes > 0);
-    assert_int_equal(cancelled->kind, GG_OUTCOME_CANCELLED);
+    assert_int_equal(cancelled->kind, GG_OUTCOME_HANDED_BACK); /* Never begun. */
     assert_int_equal(first->outcomes, 0); /* It did not wait for its turn. */
     fake_until(&f->broker, first->outcomes > 0 && last->outcomes > 0);
     assert_int_equal(first->kind, GG_OUTCOME_CRASHED);
