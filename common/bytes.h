@@ -80,7 +80,7 @@ void gg_far_blob_init(struct gg_far_blob *far, struct gg_slice bytes,
 static inline struct gg_blob *gg_blob_ref(struct gg_blob *blob)
 {
     if (blob->len >= GG_BLOB_LARGE_BYTES) {
-        (void)atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(&blob->refs, 1, memory_order_release);
     } else {
         uint32_t refs = atomic_load_explicit(&blob->refs, memory_order_relaxed);
         atomic_store_explicit(&blob->refs, refs + 1, memory_order_relaxed);

@@ -13,6 +13,9 @@ static void give_back(void *data, void *hint)
 {
     struct gg_blob *blob = hint;
     (void)data;
+    /* Pairs with the reference that the frame took: what was written before is seen,
+     * also by tools that know nothing of the order in which libzmq passes frames on. */
+    (void)atomic_load_explicit(&blob->refs, memory_order_acquire);
     gg_blob_unref(&blob);
 }
 

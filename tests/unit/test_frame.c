@@ -93,6 +93,37 @@ static void payload_taken_over_is_sent_on_and_sent_again(void **state)
     }
 }
 
+/* Over a connection libzmq's own thread gives the references up. */
+static void payloads_go_through_a_connection_and_back(void **state)
+{
+    struct fixture *f = *state;
+    enum { TURNS = 200, LEN = 100000 };
+    char endpoint[64];
+    size_t size = sizeof endpoint;
+    void *near = zmq_socket(f->context, ZMQ_PAIR);
+    void *far = zmq_socket(f->context, ZMQ_PAIR);
+    assert_int_equal(zmq_bind(far, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal(zmq_getsockopt(far, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
+    assert_int_equal(zmq_connect(near, endpoint), 0);
+    for (int i = 0; i < TURNS; i++) {
+        struct gg_blob *sent = payload(LEN);
+        while (!gg_frame_send(near, sent, 0)) {
+            assert_int_equal(
+                zmq_poll(&(zmq_pollitem_t){near, 0, ZMQ_POLLOUT, 0}, 1, -1), 1);
+        }
+        gg_blob_unref(&sent);
+        assert_int_equal(zmq_msg_recv(&f->message, far, 0), LEN);
+        struct gg_blob *taken = gg_frame_take(&f->message);
+        assert_non_null(taken);
+        assert_true(gg_frame_send(far, taken, 0));
+        gg_blob_unref(&taken);
+        assert_int_equal(zmq_msg_recv(&f->message, near, 0), LEN);
+        assert_int_equal(((char *)zmq_msg_data(&f->message))[LEN - 1], 'p');
+    }
+    (void)zmq_close(near);
+    (void)zmq_close(far);
+}
+
 static void small_payload_is_copied_and_a_small_frame_not_taken(void **state)
 {
     struct fixture *f = *state;
@@ -126,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(large_payload_arrives_as_the_same_memory),
         TEST(payload_taken_over_is_sent_on_and_sent_again),
+        TEST(payloads_go_through_a_connection_and_back),
         TEST(small_payload_is_copied_and_a_small_frame_not_taken),
         TEST(payload_that_cannot_be_sent_stays_with_its_holder),
     };
