@@ -4,11 +4,9 @@
 
 #include "broker/core/agent.h"
 
-static uint64_t hash_name(const struct gg_core *core, const struct gg_realm *realm,
-                          struct gg_slice name)
+static uint64_t hash_name(const struct gg_realm *realm, struct gg_slice name)
 {
-    uint64_t seed = gg_hash(gg_name_slice(&realm->name), core->seed);
-    return gg_hash(name, seed);
+    return gg_hash(name, realm->hash);
 }
 
 static struct gg_realm *find_realm(const struct gg_core *core, struct gg_slice name)
@@ -38,8 +36,7 @@ static struct gg_queue *find_in(const struct gg_core *core,
                                 const struct gg_realm *realm, struct gg_slice name)
 {
     struct queue_query query = {.realm = realm, .name = name};
-    return gg_map_find(&core->by_queue, hash_name(core, realm, name), match_queue,
-                       &query);
+    return gg_map_find(&core->by_queue, hash_name(realm, name), match_queue, &query);
 }
 
 struct gg_queue *gg_queue_find(const struct gg_core *core, struct gg_slice realm_name,
@@ -63,6 +60,7 @@ static struct gg_realm *get_realm(struct gg_core *core, struct gg_slice name)
     }
     realm = &core->realms[core->realm_count++];
     *realm = (struct gg_realm){
+        .hash = gg_hash(name, core->seed),
         .is_default = gg_slice_equal(name, gg_realm_or_default((struct gg_slice){0}))};
     gg_name_set(&realm->name, name);
     return realm;
@@ -86,7 +84,7 @@ static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
         return NULL;
     }
     queue->realm = realm;
-    queue->hash = hash_name(core, realm, name);
+    queue->hash = hash_name(realm, name);
     queue->noted = INT64_MAX;
     queue->by_default_none = is_volatile(core, name);
     gg_name_set(&queue->name, name);

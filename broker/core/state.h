@@ -30,6 +30,7 @@ enum {
 
 struct gg_realm {
     struct gg_name name;
+    uint64_t hash;   /* Of its name; seeds the hashes of its queues' names. */
     bool is_default; /* Then its name is left out on the wire. */
     uint64_t jobs;
     uint64_t bytes;
