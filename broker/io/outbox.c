@@ -171,8 +171,9 @@ static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type,
     }
 }
 
-/* May the next message go? Attachments that are sent and not acknowledged are copies in
- * libzmq's pipe: a peer that reads nothing shall not pile them up there. */
+/* May the next message go? Attachments that are sent and not acknowledged may be held
+ * by libzmq's pipe, whatever becomes of their jobs: a peer that reads nothing shall not
+ * pile them up there. */
 static bool may_send(const struct gg_outbox *box, const struct gg_peer *peer,
                      const struct out *out)
 {
