@@ -19,7 +19,7 @@ const LASTING: readonly ErrorCode[] = ["key_refused", "no_host", "not_ganger"];
 
 /* Answers settled in one turn of the event loop: what follows from them is the user's
  * own work, and a message may bring hundreds. */
-const SETTLED_MAX = 128;
+const SETTLED_MAX = 64;
 
 interface Opener {
   resolve: () => void;

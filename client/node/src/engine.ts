@@ -11,7 +11,7 @@ import type { Keys } from "./keys.js";
 import type { Now, Session } from "./session.js";
 import { Transport } from "./transport.js";
 
-const TURN_MS = 4;
+const TURN_MS = 2;
 const TIMER_MS_MAX = 60000;
 
 export const HOST = hostname().slice(0, 255);

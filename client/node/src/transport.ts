@@ -24,7 +24,7 @@ const RECONNECT_MS_MAX = 2000;
 const HANDSHAKE_MS = 2500;
 const LINGER_MS = 1000;
 /* Work for no longer than this before others of the event loop have their turn. */
-const TURN_MS = 4;
+const TURN_MS = 2;
 
 export interface TransportUser {
   /** A connection is there. */

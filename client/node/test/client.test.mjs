@@ -1,6 +1,6 @@
 // The client against a real broker.
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { Client, GangerError, JobError } from "ganger";
-import { Broker, Process, agent, program, within } from "./stage.mjs";
+import { Broker, Process, lockedBroker, agent, within } from "./stage.mjs";
 
 let broker;
 let upper;
@@ -189,6 +189,20 @@ test("queues, workers, counters and limits can be looked at", async () => {
   await client.resume("held");
 });
 
+test("a backup is a new file on the host of the broker", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ganger-node-"));
+  const durable = await Broker.start("--data", join(folder, "data"));
+  const keeper = new Client({ endpoint: durable.endpoint });
+  await keeper.submit("q", "kept", { unique: true });
+  await keeper.backup(join(folder, "copy"), { reason: "a test" });
+  assert.ok(statSync(join(folder, "copy")).size > 0);
+  await assert.rejects(keeper.backup("relative"), code("bad_field"));
+  await assert.rejects(client.backup(join(folder, "none")), code("not_durable"));
+  await keeper.close();
+  await durable.stop();
+  rmSync(folder, { recursive: true });
+});
+
 test("what cannot be is refused before it is sent", async () => {
   await assert.rejects(client.submit("", "x"), code("usage"));
   await assert.rejects(client.submit("q", "x", { priority: -1 }), code("usage"));
@@ -227,23 +241,7 @@ test("a closed client refuses, and ends what is in flight", async () => {
 
 test("CURVE keys let in, and keep out", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ganger-node-"));
-  const file = (name) => join(folder, name);
-  const ganger = async (...args) => {
-    const status = await new Process(program("ganger"), args).end(0);
-    assert.equal(status, 0, args.join(" "));
-  };
-  for (const name of ["broker.key", "alice.key", "eve.key"]) {
-    await ganger("key", "new", file(name));
-  }
-  const allow = ["--keys", file("keys"), "--name", "alice", "--role", "submit"];
-  await ganger("key", "allow", file("alice.key.pub"), ...allow, "--queue", "up*");
-  const settings = { server_key_file: file("broker.key"), keys_file: file("keys") };
-  const sets = Object.entries(settings).flatMap(([name, value]) => [
-    "--set",
-    `${name}=${value}`,
-  ]);
-  const locked = await Broker.start(...sets);
-  const serverKey = await publicKey(file("broker.key.pub"));
+  const { locked, file, serverKey } = await lockedBroker(folder);
   const { endpoint } = locked;
   const alice = new Client({ endpoint, keyFile: file("alice.key"), serverKey });
   assert.equal((await alice.submit("upper", "x")).state, "ready");
@@ -262,11 +260,6 @@ test("CURVE keys let in, and keep out", async () => {
   await locked.stop();
   rmSync(folder, { recursive: true });
 });
-
-async function publicKey(file) {
-  const { readFile } = await import("node:fs/promises");
-  return /public-key\s*=\s*"([^"]+)"/.exec(await readFile(file, "utf8"))[1];
-}
 
 test("a script ends by itself when its work is done, closed or not", async () => {
   const script = `

@@ -16,13 +16,13 @@ import { Broker, Process, Wire, within } from "./stage.mjs";
 
 const LOAD = 300;
 const PATIENCE_MS = 60000;
-// Errors that say "it may have run, or not", and the one of a broker that died.
-const MAY = ["timed_out", "no_broker", "connection_refused", "lost_with_broker"];
+const BLOCK_MS_MAX = 10;
 
 const folder = mkdtempSync(new URL("./made-", import.meta.url).pathname);
 let count = 0;
 
-// A worker that writes down what it has run, one line an attempt.
+// A worker that writes down when it began which job, by a clock that all processes
+// share.
 function worker(broker, slots = 4) {
   const file = join(folder, `worker-${++count}.mjs`);
   const list = join(folder, "ran");
@@ -33,7 +33,8 @@ function worker(broker, slots = 4) {
      import { work } from "ganger/worker";
      await work({
        load: async (job) => {
-         appendFileSync(${JSON.stringify(list)}, job.id + "\\n");
+         const line = job.id + " " + process.hrtime.bigint() + "\\n";
+         appendFileSync(${JSON.stringify(list)}, line);
          await sleep(2);
          return job.payload;
        },
@@ -44,30 +45,48 @@ function worker(broker, slots = 4) {
   return new Process(process.execPath, [file], { env });
 }
 
-// How often each job was run; empties the list.
-function ran() {
+// When each job was begun; empties the list.
+function begun() {
   const list = join(folder, "ran");
   const times = new Map();
-  for (const id of readFileSync(list, "utf8").split("\n").filter(Boolean)) {
-    times.set(id, (times.get(id) ?? 0) + 1);
+  for (const line of readFileSync(list, "utf8").split("\n").filter(Boolean)) {
+    const [id, at] = line.split(" ");
+    times.set(id, [...(times.get(id) ?? []), BigInt(at)]);
   }
   writeFileSync(list, "");
   return times;
 }
 
+// Each job that succeeded was run, and not again once that had been told. Says how
+// many were run more than once.
+function check(ends) {
+  const times = begun();
+  let again = 0;
+  for (const { id, at } of ends.filter((one) => one.code === "ok")) {
+    const all = times.get(id) ?? [];
+    assert.ok(all.length > 0, `${id} succeeded and was never run`);
+    assert.ok(
+      all.every((one) => one < at),
+      `${id} was run again after its end`,
+    );
+    again += all.length > 1 ? 1 : 0;
+  }
+  return again;
+}
+
 // Runs LOAD jobs, a few at a time; calls `fault` when a third is done. Says how each
 // ended, and checks what must hold whatever happens.
-async function load(client, fault, options = {}) {
+async function load(t, client, fault, options = {}) {
   const ends = [];
-  let begun = 0;
+  let number = 0;
   let faulted;
   const one = async () => {
-    while (begun < LOAD) {
-      const text = `job ${begun++}`;
+    while (number < LOAD) {
+      const text = `job ${number++}`;
       try {
         const job = await client.run("load", text, { timeoutMs: 20000, ...options });
         assert.equal(job.text(), text, "a wrong result");
-        ends.push({ id: job.id, code: "ok" });
+        ends.push({ id: job.id, code: "ok", at: process.hrtime.bigint() });
       } catch (err) {
         assert.ok(err instanceof GangerError, String(err));
         ends.push({ id: err.id, code: err.code });
@@ -77,16 +96,27 @@ async function load(client, fault, options = {}) {
       }
     }
   };
-  await within(Promise.all(Array.from({ length: 30 }, one)), "the load", PATIENCE_MS);
+  const all = () => Promise.all(Array.from({ length: 30 }, one));
+  const stop = watchTurns();
+  await within(all(), "the load", PATIENCE_MS);
+  // One may meet a collection of garbage, with the caches full of what others do.
+  const [longest, next] = stop();
   await faulted;
+  t.diagnostic(`${JSON.stringify(tally(ends))}, longest turn ${longest.toFixed(1)} ms`);
+  assert.equal(ends.length, LOAD);
+  assert.ok(next < BLOCK_MS_MAX, `the loop stood still for ${longest}, ${next} ms`);
   return ends;
 }
 
 // What this thread works in each turn of the event loop, in ms: the time of others who
-// want the same processor is not counted.
+// want the same processor is not counted. Asking for the usage has the kernel bring its
+// account up to date, which it else does at ticks of 4 ms.
 function watchTurns() {
   const stat = `/proc/self/task/${process.pid}/schedstat`;
-  const worked = () => Number(readFileSync(stat, "latin1").split(" ")[0]) / 1e6;
+  const worked = () => {
+    process.cpuUsage();
+    return Number(readFileSync(stat, "latin1").split(" ")[0]) / 1e6;
+  };
   const turns = [];
   let last = worked();
   let on = true;
@@ -115,18 +145,14 @@ test("the broker is killed and restarted under load", async (t) => {
   const agent = worker(broker);
   await agent.line(/event=connected/);
   const client = new Client({ endpoint: broker.endpoint });
-  const ends = await load(client, async () => {
+  const ends = await load(t, client, async () => {
     await broker.kill();
     await broker.again();
   });
-  t.diagnostic(JSON.stringify(tally(ends)));
-  assert.equal(ends.length, LOAD);
-  assert.ok(ends.every((one) => one.code === "ok" || MAY.includes(one.code)));
+  const codes = ["ok", "lost_with_broker"];
+  assert.ok(ends.every((one) => codes.includes(one.code)));
   assert.ok(tally(ends).ok > LOAD / 2, "it came back");
-  const times = ran();
-  for (const { id } of ends.filter((one) => one.code === "ok")) {
-    assert.equal(times.get(id), 1, `${id} was confirmed, and run again`);
-  }
+  check(ends);
   await client.close();
   assert.equal(await agent.end(), 0);
   await broker.stop();
@@ -137,16 +163,12 @@ test("a broker with a store is killed and restarted under load", async (t) => {
   const agent = worker(broker);
   await agent.line(/event=connected/);
   const client = new Client({ endpoint: broker.endpoint });
-  const ends = await load(client, async () => {
+  const ends = await load(t, client, async () => {
     await broker.kill();
     await broker.again();
   });
-  t.diagnostic(JSON.stringify(tally(ends)));
   assert.deepEqual(tally(ends), { ok: LOAD }, "nothing that was accepted is lost");
-  const times = ran();
-  for (const { id } of ends) {
-    assert.equal(times.get(id), 1, `${id} was confirmed, and run again`);
-  }
+  assert.equal(check(ends), 0, "run again");
   await client.close();
   assert.equal(await agent.end(), 0);
   await broker.stop();
@@ -158,16 +180,20 @@ test("the link is cut under load, again and again", async (t) => {
   await agent.line(/event=connected/);
   const wire = await Wire.to(broker.endpoint);
   const client = new Client({ endpoint: wire.endpoint });
-  const ends = await load(client, async () => {
+  const besides = new Client({ endpoint: broker.endpoint });
+  const ends = await load(t, client, async () => {
     for (let n = 0; n < 5; n++) {
-      wire.cut();
+      wire.cut(); // Both ends see it.
       await client.stats({ timeoutMs: 10000 });
+      wire.hold(true); // What is on its way is lost in silence: then it is cut, too.
+      await besides.run("load", "besides");
+      wire.hold(false);
+      wire.cut();
     }
   });
-  t.diagnostic(JSON.stringify(tally(ends)));
+  await besides.close();
   assert.deepEqual(tally(ends), { ok: LOAD });
-  const times = ran();
-  assert.ok([...times.values()].every((n) => n === 1) && times.size === LOAD);
+  assert.equal(check(ends), 0, "run again");
   await client.close();
   await wire.close();
   assert.equal(await agent.end(), 0);
@@ -203,6 +229,7 @@ test("the agent is killed under load: its jobs are run by another", async (t) =>
   const client = new Client({ endpoint: broker.endpoint });
   let second;
   const ends = await load(
+    t,
     client,
     async () => {
       second = worker(broker);
@@ -210,9 +237,8 @@ test("the agent is killed under load: its jobs are run by another", async (t) =>
     },
     { attempts: 5, backoff: { kind: "fixed", ms: 10 } },
   );
-  t.diagnostic(JSON.stringify(tally(ends)));
   assert.deepEqual(tally(ends), { ok: LOAD });
-  const again = [...ran().values()].filter((n) => n > 1).length;
+  const again = check(ends);
   t.diagnostic(`${again} attempts of the killed agent were run again`);
   assert.ok(again <= 4, "only what it had in hand");
   await client.close();
@@ -220,12 +246,13 @@ test("the agent is killed under load: its jobs are run by another", async (t) =>
   await broker.stop();
 });
 
-test("an executor is killed under load: its attempt alone is run again", async () => {
+test("an executor is killed under load: its attempt alone is run again", async (t) => {
   const broker = await Broker.start();
   const agent = worker(broker, 2);
   await agent.line(/event=connected/);
   const client = new Client({ endpoint: broker.endpoint });
   const ends = await load(
+    t,
     client,
     async () => {
       const run = new Process("pkill", ["-KILL", "-P", String(agent.child.pid), "-o"]);
@@ -234,7 +261,7 @@ test("an executor is killed under load: its attempt alone is run again", async (
     { attempts: 5, backoff: { kind: "fixed", ms: 10 } },
   );
   assert.deepEqual(tally(ends), { ok: LOAD });
-  assert.ok([...ran().values()].filter((n) => n > 1).length <= 1);
+  assert.ok(check(ends) <= 1);
   await client.close();
   assert.equal(await agent.end(), 0);
   await broker.stop();
@@ -250,15 +277,18 @@ test("the event loop is not blocked by a storm of calls", async (t) => {
   };
   const all = () => Promise.all(Array.from({ length: 100 }, storm));
   await all(); // Once to have it compiled.
-  const stop = watchTurns();
-  // A stall would last for a heartbeat, which is ten seconds.
-  await within(all(), "answers that have come to be read", 8000);
-  const turns = stop();
-  t.diagnostic(`longest of ${turns.length} turns: ${turns[0].toFixed(1)} ms`);
-  // Now and then one meets the collector of garbage, or a cache that others have used.
-  const long = turns.filter((ms) => ms > 10).length;
-  assert.ok(turns[0] < 50, `the loop stood still for ${turns[0]} ms`);
-  assert.ok(long <= turns.length / 100, `${long} turns of more than 10 ms`);
+  // A collection of garbage, or a cache that others have used, may meet a turn now and
+  // then; it does not meet one in each of three storms.
+  const longest = [];
+  for (let n = 0; n < 3; n++) {
+    const stop = watchTurns();
+    // A stall would last for a heartbeat, which is ten seconds.
+    await within(all(), "answers that have come to be read", 8000);
+    longest.push(stop()[0]);
+  }
+  t.diagnostic(`longest turns: ${longest.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+  const least = Math.min(...longest);
+  assert.ok(least < BLOCK_MS_MAX, `the loop stood still for ${least} ms`);
   await client.close();
   await broker.stop();
 });

@@ -2,7 +2,7 @@
 // kernel chooses, agents, a wire that can be cut. GG_BIN_DIR names the programs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,6 +114,31 @@ export class Broker {
   async stop() {
     await this.process.end();
   }
+}
+
+// A broker that wants keys: alice may submit to up*, nobody knows eve. `file` names the
+// files in the folder.
+export async function lockedBroker(folder) {
+  const file = (name) => join(folder, name);
+  const ganger = async (...args) => {
+    const one = new Process(program("ganger"), args);
+    if ((await one.end(0)) !== 0) {
+      throw new Error(`ganger ${args.join(" ")}: ${one.said.join("\n")}`);
+    }
+  };
+  for (const name of ["broker.key", "alice.key", "eve.key"]) {
+    await ganger("key", "new", file(name));
+  }
+  const allow = ["--keys", file("keys"), "--name", "alice", "--role", "submit"];
+  await ganger("key", "allow", file("alice.key.pub"), ...allow, "--queue", "up*");
+  const settings = { server_key_file: file("broker.key"), keys_file: file("keys") };
+  const sets = Object.entries(settings).flatMap(([name, value]) => [
+    "--set",
+    `${name}=${value}`,
+  ]);
+  const page = readFileSync(file("broker.key.pub"), "utf8");
+  const [, serverKey] = /public-key\s*=\s*"([^"]+)"/.exec(page);
+  return { locked: await Broker.start(...sets), file, serverKey };
 }
 
 // Where agents keep their locks: not among those of other tests.
