@@ -183,13 +183,13 @@ typedef struct ganger_submission {
     int backoff;             /* 0 default, 1 fixed, 2 exponential, 3 list */
     uint64_t backoff_ms;
     uint64_t backoff_max_ms;
-    const uint64_t *backoff_list;
+    const uint64_t *backoff_list; /* ms, one for each retry; at most 32 */
     size_t backoff_count;
     uint64_t keep_ms;        /* GANGER_DEFAULT, or how long to keep a success */
     uint64_t keep_failed_ms; /* GANGER_DEFAULT, or how long to keep a failure */
     int unique_until;        /* key held until 0 evicted, 1 started, 2 finished */
     int durability;          /* 0 default, 1 none, 2 fsync */
-    const char *const *tags; /* names */
+    const char *const *tags; /* names; at most 16 */
     size_t tag_count;
     bool
         end_only; /* of a wait for the end: one answer, and of a success only id, names,
@@ -280,10 +280,17 @@ typedef struct ganger_target {
  * `timeout_ms` -1 waits for ever. When the time is over while a broker is connected,
  * the call returns GANGER_TIMED_OUT; while none is, GANGER_NO_BROKER or, where it is
  * known, the reason for that. `out` pointers may be NULL and are written on GANGER_OK
- * only. */
+ * only. Every call may also return GANGER_USAGE (an argument that cannot be),
+ * GANGER_NOT_ALLOWED, GANGER_NO_MEMORY and GANGER_TOO_LARGE (above the broker's largest
+ * frame or payload: nothing was sent); what it returns besides stands with it, by the
+ * names of ganger_err_name() where there is no constant. */
 
-/* Submit a job, or find the one already submitted under the same key. Returns when the
- * broker has accepted it, not when it has run. */
+/* Submit a job, or find the one already submitted under the same key. Returns when
+ * the broker has accepted it, not when it has run. GANGER_KEY_CONFLICT: the key is
+ * that of a job with another payload. GANGER_BUSY and its like, store_full: try
+ * again later. GANGER_BAD_FIELD: an option out of its bounds. not_durable: this
+ * broker cannot keep it as was asked. id_too_old: an id that is not known and older
+ * than the resend window. */
 GANGER_API ganger_err ganger_submit(ganger *handle, const ganger_submission *submission,
                                     int timeout_ms, ganger_job *out);
 
@@ -301,12 +308,13 @@ GANGER_API ganger_err ganger_submit_many(ganger *handle,
 GANGER_API ganger_err ganger_run(ganger *handle, const ganger_submission *submission,
                                  int timeout_ms, ganger_job *out);
 
-/* A job as it stands. */
+/* A job as it stands. GANGER_NOT_FOUND, GANGER_LOST_WITH_BROKER: there is none. */
 GANGER_API ganger_err ganger_get(ganger *handle, const ganger_target *target,
                                  bool with_result, bool with_why, int timeout_ms,
                                  ganger_job *out);
 
-/* Wait for the end of one job. */
+/* Wait for the end of one job; out->state says which it was. GANGER_NOT_FOUND,
+ * GANGER_LOST_WITH_BROKER: there is no such job. */
 GANGER_API ganger_err ganger_wait(ganger *handle, const ganger_target *target,
                                   int timeout_ms, ganger_job *out);
 
@@ -324,13 +332,15 @@ typedef enum ganger_verdict {
     GANGER_VERDICT_TOO_LATE,      /* it had ended; the result stays */
 } ganger_verdict;
 
-/* Cancel a job. `reason` goes to the audit log; NULL: none. */
+/* Cancel a job, for all who share its key. *out_waiters: how many wait for it. `reason`
+ * goes to the audit log; NULL: none. GANGER_NOT_FOUND. */
 GANGER_API ganger_err ganger_cancel(ganger *handle, const ganger_target *target,
                                     const char *reason, int timeout_ms,
                                     ganger_verdict *out, unsigned *out_waiters);
 
 /* Put a job that failed, expired or was cancelled back in line, with a fresh count of
- * attempts. */
+ * attempts. bad_state: it has not ended, or well; key_taken: another job has its key by
+ * now; GANGER_NOT_FOUND. Sent again after a lost answer it may say bad_state: look. */
 GANGER_API ganger_err ganger_retry(ganger *handle, const ganger_target *target,
                                    const char *reason, int timeout_ms, ganger_job *out);
 
@@ -387,11 +397,15 @@ typedef struct ganger_queue {
     bool paused;
     int64_t paused_at;
     const char *reason;
-    uint64_t ready, scheduled, blocked, running, failed;
-    uint64_t workers, slots, oldest_ms;
-    uint64_t succeeded_total, failed_total, bytes;
+    uint64_t ready, scheduled, blocked, running, failed; /* jobs in each state */
+    uint64_t workers, slots;                             /* that serve it */
+    uint64_t oldest_ms;                     /* age of the job first in line; 0: none */
+    uint64_t succeeded_total, failed_total; /* since the broker's start */
+    uint64_t bytes;                         /* of its jobs, in memory */
 } ganger_queue;
 
+/* Visit the queues that fit `pattern` (NULL: all), page by page; return false to
+ * stop. */
 typedef bool ganger_queue_fn(void *ctx, const ganger_queue *queue);
 GANGER_API ganger_err ganger_queues(ganger *handle, const char *realm,
                                     const char *pattern, int timeout_ms,
@@ -460,14 +474,15 @@ typedef struct ganger_worker {
     const char *version;
     const char *state; /* "up", "suspect", "draining", "gone" */
     unsigned slots, busy;
-    uint64_t last_seen_ms;
-    int64_t connected_at;
+    uint64_t last_seen_ms; /* ago */
+    int64_t connected_at;  /* ms since 1970; 0: not known */
     const ganger_pool *pools;
     size_t pool_count;
     const ganger_running *running; /* where asked for */
     size_t running_count;
 } ganger_worker;
 
+/* Visit the agents whose names fit `pattern` (NULL: all); return false to stop. */
 typedef bool ganger_worker_fn(void *ctx, const ganger_worker *worker);
 GANGER_API ganger_err ganger_workers(ganger *handle, const char *pattern,
                                      bool with_running, int timeout_ms,
@@ -499,7 +514,8 @@ typedef struct ganger_order {
     const char *reason;
 } ganger_order;
 
-/* out->count: agents that did it. */
+/* out->count: agents that did it. GANGER_NOT_FOUND: none fits, or none knows the pool;
+ * else the first reason that one gave. */
 GANGER_API ganger_err ganger_steer(ganger *handle, const ganger_order *order,
                                    int timeout_ms, ganger_touched *out);
 
@@ -513,6 +529,7 @@ typedef struct ganger_stat {
     const char *label;
 } ganger_stat;
 
+/* Visit the broker's counters and gauges; return false to stop. */
 typedef bool ganger_stat_fn(void *ctx, const ganger_stat *stat);
 GANGER_API ganger_err ganger_stats(ganger *handle, int timeout_ms, ganger_stat_fn *fn,
                                    void *ctx);
@@ -547,8 +564,10 @@ GANGER_API ganger_err ganger_broker_status(ganger *handle, int timeout_ms,
                                            ganger_broker *out);
 
 /* Copy all that the broker keeps, as of one moment, into the new file `path` on the
- * broker's host; `path` begins with '/'. Waits until the copy is on disk. `reason` is
- * for the audit log, or NULL. */
+ * broker's host; `path` begins with '/'. Waits until the copy is on disk. `reason`
+ * is for the audit log, or NULL. not_durable: the broker keeps nothing;
+ * GANGER_BAD_FIELD: a path that cannot be; GANGER_BUSY: another backup is being
+ * made; store, store_full: its disk. */
 GANGER_API ganger_err ganger_broker_backup(ganger *handle, const char *path,
                                            const char *reason, int timeout_ms);
 
@@ -588,12 +607,12 @@ typedef struct ganger_answer {
 typedef void ganger_answer_fn(void *ctx, const ganger_answer *answer);
 
 /* Each returns a request number, or 0 with ganger_last_error() set when the request
- * could not be taken (a bad argument, no memory, or 65,536 in flight). A timeout of
- * 0 waits for ever; when it has passed the callback gets GANGER_TIMED_OUT, or while
- * there is no broker GANGER_NO_BROKER or the reason for that.
+ * could not be taken (a bad argument, no memory, or 65,536 in flight). A `timeout_ms`
+ * of 0 or below waits for ever; when it has passed the callback gets GANGER_TIMED_OUT,
+ * or while there is no broker GANGER_NO_BROKER or the reason for that.
  *
- * What is begun between two calls of ganger_process() leaves in one message: begin all
- * there is, then process. */
+ * What is begun between two calls of ganger_process() leaves in one message: begin
+ * all there is, then process. */
 GANGER_API uint64_t ganger_submit_start(ganger *handle,
                                         const ganger_submission *submission,
                                         bool until_end, int timeout_ms,
