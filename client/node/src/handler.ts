@@ -6,8 +6,11 @@ import { payloadBytes } from "./job.js";
 /** What a handler may give back: bytes and text as they are, anything else as JSON. */
 export type Result = Payload | undefined;
 
-/** Runs one attempt. Throwing fails it; `Reject` and `Snooze` say otherwise. */
-export type Handler = (job: JobContext) => Promise<Result> | Result;
+/**
+ * Runs one attempt. Throwing fails it; `Reject` and `Snooze` say otherwise. One that
+ * gives back nothing has an empty result.
+ */
+export type Handler = (job: JobContext) => Promise<Result> | Promise<void> | Result;
 
 /** Handlers by their queues, or patterns of queues with * and ?. */
 export type Handlers = Readonly<Record<string, Handler>>;
@@ -187,7 +190,8 @@ export async function runHandler(
     return { kind: "failed", text: `no handler fits the queue ${job.queue}` };
   }
   try {
-    const result = payloadBytes(await handler(job)) ?? new Uint8Array();
+    const given = (await handler(job)) as Result;
+    const result = payloadBytes(given) ?? new Uint8Array();
     const { buffer, byteOffset, length } = result;
     return { kind: "succeeded", result: Buffer.from(buffer, byteOffset, length) };
   } catch (err) {

@@ -31,8 +31,54 @@ test("the lock names no host but the public registry", () => {
   }
 });
 
-test("strict types: right programs compile, wrong ones do not", () => {
+// What the compiler says of a program of a user, in strict mode.
+function compile(text) {
   const folder = mkdtempSync(join(root, "made-"));
+  writeFileSync(join(folder, "user.mts"), text);
+  const flags = "--noEmit --strict --module NodeNext --target ES2022 --skipLibCheck";
+  const args = ["--types", "node", ...flags.split(" "), join(folder, "user.mts")];
+  try {
+    const tsc = join(root, "node_modules/.bin/tsc");
+    execFileSync(tsc, args, { cwd: root, encoding: "utf8" });
+    return "";
+  } catch (err) {
+    return err.stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("every snippet of the README is a program, with what it takes for granted", () => {
+  const page = readFileSync(join(root, "README.md"), "utf8");
+  const snippets = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map((one) => one[1]);
+  assert.equal(snippets.length, 6);
+  const names = (...lines) => lines.map((line) => `declare ${line};`).join("\n");
+  const granted = [
+    "",
+    "",
+    `import { Client, type Job } from "ganger"; const client = new Client();
+     ${names("const jobs: Job[]", "function show(one: unknown): void")}`,
+    `import { Client } from "ganger"; const client = new Client();
+     ${names("const input: string", "let err: import('ganger').JobError")}`,
+    names(
+      "const busy: boolean",
+      "function resize(data: Buffer, how: { signal: AbortSignal }): Promise<Buffer>",
+      "function send(mail: unknown): Promise<void>",
+    ),
+    `import type { ClientLike } from "ganger";
+     import type { Handlers } from "ganger/worker";
+     ${names(
+       "const handlers: Handlers",
+       "function placeOrder(client: ClientLike): Promise<void>",
+     )}`,
+  ];
+  snippets.forEach((snippet, n) => {
+    const text = `${granted[n]}\n${snippet.replace("catch (err)", "catch (error)")}`;
+    assert.equal(compile(`${text}\nexport {};`), "", snippet);
+  });
+});
+
+test("strict types: right programs compile, wrong ones do not", () => {
   const right = `
     import { Client, GangerError, JobError, type ClientLike, type Job } from "ganger";
     import { TestClient } from "ganger/testing";
@@ -61,24 +107,8 @@ test("strict types: right programs compile, wrong ones do not", () => {
     `import { work } from "ganger/worker";
      void work({ q: (job) => job.payload.nope });`,
   ];
-  const compile = (text) => {
-    writeFileSync(join(folder, "user.mts"), text);
-    const flags = "--noEmit --strict --module NodeNext --target ES2022 --skipLibCheck";
-    const args = ["--types", "node", ...flags.split(" "), join(folder, "user.mts")];
-    try {
-      const tsc = join(root, "node_modules/.bin/tsc");
-      execFileSync(tsc, args, { cwd: root, encoding: "utf8" });
-      return "";
-    } catch (err) {
-      return err.stdout;
-    }
-  };
-  try {
-    assert.equal(compile(right), "");
-    for (const text of wrong) {
-      assert.match(compile(text), /error TS/, text);
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
+  assert.equal(compile(right), "");
+  for (const text of wrong) {
+    assert.match(compile(text), /error TS/, text);
   }
 });

@@ -10,6 +10,9 @@ import urllib.request
 import pytest
 from conftest import HERE, PATIENCE_S, ROOT, program
 
+import ganger
+from ganger.worker import Worker
+
 EXAMPLES = HERE.parent / "examples"
 
 
@@ -86,10 +89,44 @@ def test_worker_and_fan_out_with_a_deadline(start):
     assert (done, failed) == (0, 0) and cancelled == 100
 
 
+def blocks_of_the_readme():
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_calls_in_the_readme_are_calls_that_there_are(start, broker):
+    worker = start(program("ganger-worker"), "--queue", "reports", "--name", "readme",
+                   "--builtin", "noop", "--slots", 4, stderr=subprocess.PIPE)
+    for line in worker.stderr:
+        if "event=connected" in line:
+            break
+    block = blocks_of_the_readme()[1].replace("tcp://127.0.0.1:7440", broker.client)
+    names = {"ganger": ganger, "payload": b"payload",
+             "submissions": [ganger.Submission("reports", b"one")]}
+
+    exec(block, names)
+
+    assert names["data"] == b"payload" and names["item"].succeeded
+    assert names["one"].result == b"one"
+
+
+def test_test_mode_in_the_readme_is_as_it_says():
+    worker = Worker()
+
+    @worker.handler("mail")
+    def mail(task):
+        return task.payload
+
+    def order_book(client):
+        client.submit("mail", "to you", key="order-7")
+
+    exec(blocks_of_the_readme()[2], {"worker": worker, "order_book": order_book})
+
+
 def test_start_of_the_readme(start, tmp_path):
     """Ten lines and the two commands that follow them."""
     text = (HERE.parent / "README.md").read_text(encoding="utf-8")
-    script = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    script = blocks_of_the_readme()[0]
     commands = re.findall(r"^    python3 (start.py.*)$", text, re.MULTILINE)
     assert len(script.splitlines()) <= 10 and len(commands) == 2
     (tmp_path / "start.py").write_text(script, encoding="utf-8")
