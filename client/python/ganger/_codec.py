@@ -322,12 +322,6 @@ def write(kind: int, session: int, sequence: int, acked: int,
 # ---- names ----
 
 
-def numbered(record: str, fields: dict[str, Any]) -> Record:
-    """{"queue": "q"} as {2: "q"}."""
-    numbers = NUMBER[record]
-    return {numbers[name]: value for name, value in fields.items()}
-
-
 def named(record: str, fields: Record) -> dict[str, Any]:
     """{2: "q"} as {"queue": "q"}, records in arrays too; unknown numbers left out."""
     out: dict[str, Any] = {}

@@ -3,7 +3,6 @@ none of them can keep a heartbeat from being sent."""
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
 import socket
