@@ -86,6 +86,8 @@ const struct gg_command gg_command_table[] = {
      gg_steer_restart, "Drain agents and start them anew",
      "The same process becomes the program that is in its place by then: a new binary, and "
      "its file of pools read again."},
+    {"pool", "list", "[PATTERN]", 0, 1, GG_SET_GLOBAL | GG_SET_AGENT, GG_WRITES_IDS, GG_GROUP_NOUN,
+     gg_pool_list, "List the pools of all agents", "PATTERN is over the pools' names."},
     {"pool", "scale", "NAME=N", 1, 1, GG_SET_GLOBAL | GG_SET_BULK | GG_SET_POOL, GG_WRITES_JSON, GG_GROUP_NOUN,
      gg_steer_scale, "Give a pool another size", "Idle executors go first; what runs goes on."},
     {"pool", "add", "NAME", 1, 1, GG_SET_GLOBAL | GG_SET_BULK | GG_SET_POOL | GG_SET_DEFINE, GG_WRITES_JSON, GG_GROUP_NOUN,

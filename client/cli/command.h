@@ -70,6 +70,7 @@ gg_command_fn gg_act_cancel, gg_act_retry;
 gg_command_fn gg_queue_list, gg_queue_show, gg_queue_pause, gg_queue_resume,
     gg_queue_purge;
 gg_command_fn gg_worker_list, gg_worker_show, gg_worker_tree;
+gg_command_fn gg_pool_list;
 gg_command_fn gg_steer_quiet, gg_steer_resume, gg_steer_stop, gg_steer_restart,
     gg_steer_scale, gg_steer_add, gg_steer_remove, gg_steer_release;
 gg_command_fn gg_events_follow;

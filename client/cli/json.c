@@ -295,24 +295,35 @@ static void add_pool_state(json_t *object, const ganger_pool *pool)
     set(object, "source", gg_json_text(pool->source));
 }
 
+static json_t *pool_of(const ganger_pool *pool)
+{
+    json_t *object = gg_say_need(json_object());
+    set(object, "pool", number(pool->pool));
+    set(object, "name", gg_json_text(pool->name));
+    set(object, "realm", gg_json_text(pool->realm));
+    set(object, "slots", number(pool->slots));
+    set(object, "busy", number(pool->busy));
+    set(object, "queues", gg_json_text(pool->queues));
+    if (pool->state != NULL && pool->state[0] != '\0') {
+        add_pool_state(object, pool);
+    }
+    return object;
+}
+
 static json_t *pools_of(const ganger_worker *worker)
 {
     json_t *list = gg_say_need(json_array());
     for (size_t i = 0; i < worker->pool_count; i++) {
-        const ganger_pool *pool = &worker->pools[i];
-        json_t *object = gg_say_need(json_object());
-        set(object, "pool", number(pool->pool));
-        set(object, "name", gg_json_text(pool->name));
-        set(object, "realm", gg_json_text(pool->realm));
-        set(object, "slots", number(pool->slots));
-        set(object, "busy", number(pool->busy));
-        set(object, "queues", gg_json_text(pool->queues));
-        if (pool->state != NULL && pool->state[0] != '\0') {
-            add_pool_state(object, pool);
-        }
-        (void)json_array_append_new(list, object);
+        (void)json_array_append_new(list, pool_of(&worker->pools[i]));
     }
     return list;
+}
+
+json_t *gg_json_pool(const ganger_worker *worker, const ganger_pool *pool)
+{
+    json_t *object = pool_of(pool);
+    set(object, "worker", gg_json_text(worker->name));
+    return object;
 }
 
 json_t *gg_json_worker(const ganger_worker *worker, bool with_running)

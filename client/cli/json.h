@@ -23,6 +23,8 @@ json_t *gg_json_reason(const ganger_reason *reason);
 json_t *gg_json_moment(const ganger_moment *moment, bool with_output);
 json_t *gg_json_queue(const ganger_queue *queue);
 json_t *gg_json_worker(const ganger_worker *worker, bool with_running);
+/* A pool, and the name of its agent. */
+json_t *gg_json_pool(const ganger_worker *worker, const ganger_pool *pool);
 json_t *gg_json_stat(const ganger_stat *stat);
 json_t *gg_json_acted(const ganger_id *id, const char *answer, unsigned waiters);
 json_t *gg_json_touched(const ganger_touched *touched, bool dry_run);

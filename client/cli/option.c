@@ -97,7 +97,7 @@ const struct gg_option gg_option_table[] = {
     {"follow", 'f', GG_OPTION_FLAG, NULL, GG_SET_EVENTS, AT(follow), 0, 0, NULL, false,
      "Until interrupted (as without it)"},
 
-    {"worker", 0, GG_OPTION_TEXT, "PATTERN", GG_SET_POOL, AT(worker), 0, 0, NULL, false,
+    {"worker", 0, GG_OPTION_TEXT, "PATTERN", GG_SET_POOL | GG_SET_AGENT, AT(worker), 0, 0, NULL, false,
      "Only at agents whose name fits [*]"},
     {"save", 0, GG_OPTION_FLAG, NULL, GG_SET_POOL, AT(save), 0, 0, NULL, false,
      "Also after the agent's next start"},

@@ -34,6 +34,7 @@ enum {
     GG_SET_POOL = 1 << 17, /* Changes a pool: --worker, --save. */
     GG_SET_DEFINE = 1 << 18,
     GG_SET_REASON = 1 << 19, /* Acts on the broker: --reason. */
+    GG_SET_AGENT = 1 << 20,  /* Looks at agents: --worker. */
 };
 
 enum gg_format {

@@ -118,7 +118,7 @@ class Usage(unittest.TestCase):
         for noun, verbs in (
             ("job", "list show cancel release retry"),
             ("worker", "list show quiet resume stop restart"),
-            ("pool", "scale add remove"),
+            ("pool", "list scale add remove"),
             ("queue", "list show pause resume purge"),
             ("broker", "status backup restore"),
             ("key", "new allow list revoke"),

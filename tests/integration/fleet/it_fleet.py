@@ -86,8 +86,9 @@ class Fleet(unittest.TestCase):
         return found[0] if found else None
 
     def pool(self, name, pool):
-        worker = self.worker(name) or {"pools": []}
-        found = [p for p in worker["pools"] if p["name"] == pool]
+        listed = self.ganger("pool", "list", pool, "--worker", name, "-o", "json")
+        found = json.loads(listed)
+        self.assertTrue(all((p["name"], p["worker"]) == (pool, name) for p in found))
         return found[0] if found else None
 
     def run_job(self, queue, script):
@@ -114,6 +115,8 @@ class Steering(Fleet):
         done = json.loads(self.ganger("wait", busy, "--wait=20s", "-o", "json"))
         done = done[0] if isinstance(done, list) else done
         self.assertEqual((done["state"], done["attempt"]), ("succeeded", 1))
+        self.assertEqual(self.ganger("pool", "list", "-o", "id"), "a\n")
+        self.assertRegex(self.ganger("pool", "list"), r"(?m)^a +one +open .* a$")
 
     def test_pools_come_and_go_by_name(self):
         self.agent("one", scripts("a") + scripts("spare", "enabled = no"))
