@@ -198,7 +198,8 @@ class Steering(Fleet):
         agent = self.agent("one", scripts("a"))
         job = self.ganger("submit", "a", "sleep 0.5; answer done", "--keep", "1m",
                           "-o", "id").strip()
-        self.until("running", lambda: self.pool("one", "a")["busy"] == 1)
+        # Assigned is not enough: what has not begun is handed back, and begins anew.
+        self.until("started", lambda: " started " in self.ganger("history", job))
 
         self.ganger("worker", "restart", "one")
         self.wait_log("one", "event=restarting")
