@@ -20,6 +20,7 @@ import { PREFIX_BYTES, encodeCommand } from "./wire.js";
 import type { Command, Encoded } from "./wire.js";
 
 const REQUESTS_MAX = 65536;
+const EXPIRED_MAX = 256; /* Ended for their lateness in one turn. */
 const RANDOM_BYTES = 2560; /* For 256 ids: asking for ten at a time is slow. */
 const EVICTED = 9;
 const DURABILITY_NONE = 1;
@@ -228,8 +229,8 @@ export class Requests extends Session {
 
   /** End what is late: `timed_out` while a session is open, else `unreachable`. */
   expire(now: Now, unreachable: { code: ErrorCode; text: string }): void {
-    /* At most those in flight now: an asker may begin another that is late. */
-    for (let left = this.#all.size; left > 0; left--) {
+    /* The others in the next turn of the loop, which is due at once. */
+    for (let left = EXPIRED_MAX; left > 0; left--) {
       const request = this.#deadlines.first();
       if (request === undefined || request.deadline > now.mono) {
         return;

@@ -39,6 +39,7 @@ PAUSE_MS = 1000  # Before hello again after a refusal, at least.
 RESET_MS_MIN, RESET_MS_MAX = 50, 2000  # After hellos that are answered with a reset.
 BATCH_COMMANDS, BATCH_BYTES = 256, 131072
 IN_FLIGHT_MAX = 65536
+SWEPT_MAX = 256  # Deadlines looked at in one turn.
 ACCEPTED_KEPT = 1024  # Jobs whose epoch and durability are remembered.
 INLINE_BYTES_MAX = 16384
 
@@ -456,7 +457,9 @@ class Session:
         read: a program that was stopped judges no one."""
         if self.state == PAUSED and now_ms >= self.greet_at_ms:
             self.state = GREET
-        while self.deadlines and self.deadlines[0][0] <= now_ms:
+        for _ in range(SWEPT_MAX):  # The others in the next turn, which is due at once.
+            if not self.deadlines or self.deadlines[0][0] > now_ms:
+                break
             request = self.requests.get(heapq.heappop(self.deadlines)[1])
             if request is None:
                 continue
@@ -489,7 +492,9 @@ class Session:
         """When tick() or next_message() has something to do at the latest; None: not
         before something else happens."""
         times = []
-        while self.deadlines and self.deadlines[0][1] not in self.requests:
+        for _ in range(SWEPT_MAX):  # One that is over may still wake us, in vain.
+            if not self.deadlines or self.deadlines[0][1] in self.requests:
+                break
             heapq.heappop(self.deadlines)
         if self.deadlines:
             times.append(self.deadlines[0][0])

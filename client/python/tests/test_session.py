@@ -249,6 +249,18 @@ def test_deadline_is_unknown_by_its_reason(stage):
     assert away.error.code == "connection_refused" and away.error.text == "nothing there"
 
 
+def test_many_deadlines_end_piece_by_piece_and_all(stage):
+    requests = [stage.submit(deadline=2000) for _ in range(1000)]
+    turns = 0
+    while stage.session.requests:
+        assert stage.session.wake_ms() <= 2000  # Due at once, while there are more.
+        stage.session.tick(2000, "no_broker", "")
+        turns += 1
+
+    late = list(stage.session.answers(2000))
+    assert [one.request for one in late] == requests and 3 < turns < 10
+
+
 def test_given_up_run_names_its_job_and_stops_waiting(stage):
     request = stage.submit(wait=True, deadline=2000)
     stage.sent()
