@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from conftest import HERE, PATIENCE_S
@@ -92,7 +93,6 @@ def test_when_it_is_interrupted(form, broker):
     assert status in (130, -signal.SIGINT) and last == "KeyboardInterrupt"
 
 
-
 @pytest.mark.parametrize("endpoint", ["broker", "nowhere"])
 def test_closed_client_has_nothing_open(broker, endpoint):
     where = broker.client if endpoint == "broker" else "tcp://127.0.0.1:1"
@@ -119,4 +119,8 @@ def test_closed_client_has_nothing_open(broker, endpoint):
     ask(ganger.Client(where))
     asyncio.run(ask_on_a_loop())
 
+    # The kernel tells who joins a thread before it takes it off the list.
+    limit = time.monotonic() + PATIENCE_S
+    while count() != before and time.monotonic() < limit:
+        time.sleep(0.01)
     assert count() == before and threading.active_count() == 1
