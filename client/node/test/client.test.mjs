@@ -179,7 +179,7 @@ test("events come in order until the loop is left", async () => {
 test("queues, workers, counters and limits can be looked at", async () => {
   assert.ok((await client.queues()).some((one) => one.queue === "upper"));
   const [worker] = await client.workers("*", { runs: true });
-  assert.equal(worker.slots, 4);
+  assert.equal(worker.slots, 4, upper.said.join("\n"));
   assert.ok((await client.stats()).every((stat) => typeof stat.value === "bigint"));
   assert.ok((await client.broker()).limits.length > 0);
   assert.equal((await client.pause("held")).unsettled, 0);
