@@ -177,6 +177,7 @@ class Program:
 # ---- the ledger ----
 
 Row = collections.namedtuple("Row", "what job attempt fence pid more")
+ROW = re.compile(r"([a-z]+) (\S+) (\d+) (\d+) (\d+) (.*)")
 
 
 class Ledger:
@@ -203,7 +204,8 @@ class Ledger:
         whole = data[: data.rfind(b"\n") + 1]
         self.offset += len(whole)
         for line in whole.decode().splitlines():
-            what, id_, attempt, fence, pid, more = line.split(" ", 5)
+            # A job killed as it writes may leave a part of its line, before another's.
+            what, id_, attempt, fence, pid, more = ROW.search(line).groups()
             self.seen.append(Row(what, id_, int(attempt), int(fence), int(pid), more))
         if job is None:
             return self.seen
