@@ -304,11 +304,11 @@ static bool older_runs(struct gg_worker *agent, uint64_t highest)
 }
 
 /* An assignment that was met before. */
-static void on_repeated(struct gg_worker *agent, const struct gg_attempt *attempt)
+static void on_repeated(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     if (attempt->state == GG_ATTEMPT_FINISHED) {
         gg_say_outcome(agent, attempt);
-    } else if (attempt->state == GG_ATTEMPT_RUNNING) {
+    } else if (attempt->state == GG_ATTEMPT_RUNNING || attempt->told) {
         gg_say_started(agent, attempt);
     }
 }
@@ -342,7 +342,7 @@ static void begin(struct gg_worker *agent, struct gg_attempt *attempt,
 static void on_assign(struct gg_worker *agent, struct gg_mono now,
                       const struct gg_assign *assign)
 {
-    const struct gg_attempt *known = gg_attempts_find(&agent->attempts, assign->fence);
+    struct gg_attempt *known = gg_attempts_find(&agent->attempts, assign->fence);
     if (known != NULL) {
         on_repeated(agent, known);
         return;
@@ -396,7 +396,7 @@ static void on_stop(struct gg_worker *agent, const struct gg_stop_info *order)
     }
     if (order->reason == GG_STOP_WITHDRAWN && attempt->state != GG_ATTEMPT_ASSIGNED) {
         on_repeated(agent, attempt);
-        if (attempt->state == GG_ATTEMPT_STARTING) {
+        if (attempt->state == GG_ATTEMPT_STARTING && !attempt->told) {
             gg_say_started(agent, attempt); /* The executor has been asked: too late. */
         }
         return;
@@ -540,12 +540,6 @@ void gg_worker_sent(struct gg_worker *agent)
     gg_postbag_pop(&agent->postbag);
 }
 
-bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now)
-{
-    return (agent->state == GG_WORKER_HELLO_SENT || agent->state == GG_WORKER_UP) &&
-           now.ms - agent->heard_ms > (int64_t)agent->dead_after_ms;
-}
-
 /* ---- attempts ---- */
 
 struct gg_attempt *gg_worker_next_start(struct gg_worker *agent, uint32_t pool)
@@ -603,7 +597,36 @@ void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fen
         }
         gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_RUNNING);
     }
-    gg_say_started(agent, attempt);
+    if (!attempt->told) {
+        gg_say_started(agent, attempt);
+    }
+}
+
+void gg_worker_given(struct gg_worker *agent, uint64_t fence)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt != NULL && has_executor(attempt) && !attempt->told) {
+        gg_say_started(agent, attempt);
+    }
+}
+
+void gg_worker_returned(struct gg_worker *agent, uint64_t fence)
+{
+    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
+    if (attempt == NULL || !has_executor(attempt)) {
+        return;
+    }
+    struct gg_pool_now *pool = &agent->pools[attempt->pool];
+    attempt->executor = NULL;
+    if (attempt->state != GG_ATTEMPT_STARTING || agent->draining || pool->window == 0) {
+        hand_back(agent, attempt);
+        return;
+    }
+    gg_list_remove(&attempt->todo);
+    attempt->todo_mask = 0;
+    gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_ASSIGNED);
+    gg_list_push_front(&pool->line, &attempt->line);
+    pool->waiting++;
 }
 
 void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence,
@@ -701,26 +724,6 @@ void gg_worker_tick(struct gg_worker *agent, struct gg_mono now)
     if (agent->state == GG_WORKER_UP && agent->beat_at_ms <= now.ms) {
         gg_say_heartbeat(agent, now);
     }
-}
-
-struct gg_mono gg_worker_next_wake(const struct gg_worker *agent)
-{
-    const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
-    int64_t at = node == NULL ? INT64_MAX : node->at;
-    if (agent->draining && agent->drain_until_ms < at) {
-        at = agent->drain_until_ms;
-    }
-    if (agent->state == GG_WORKER_UP && agent->beat_at_ms < at) {
-        at = agent->beat_at_ms;
-    }
-    if (agent->state == GG_WORKER_UP || agent->state == GG_WORKER_HELLO_SENT) {
-        int64_t dead = agent->heard_ms + (int64_t)agent->dead_after_ms + 1;
-        /* A tick that comes later than this is taken for a stop of our own. */
-        int64_t tick = agent->ticked_ms + (int64_t)agent->heartbeat_ms;
-        at = dead < at ? dead : at;
-        at = tick < at ? tick : at;
-    }
-    return (struct gg_mono){at};
 }
 
 /* What waits for an executor of `pool` goes back. */

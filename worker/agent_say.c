@@ -4,9 +4,10 @@
 
 enum { RESERVE_BYTES = 2 << 20 };
 
-void gg_say_started(struct gg_worker *agent, const struct gg_attempt *attempt)
+void gg_say_started(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     struct gg_started started = {.id = attempt->id, .fence = attempt->fence};
+    attempt->told = true;
     if (agent->state == GG_WORKER_UP) {
         (void)gg_postbag_add(&agent->postbag, GG_CMD_STARTED, 0, &started, NULL);
     }
@@ -200,7 +201,8 @@ static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
             .id = attempt->id,
             .fence = attempt->fence,
             .pool = attempt->pool + 1,
-            .started = attempt->state >= GG_ATTEMPT_RUNNING && !attempt->never_started,
+            .started = attempt->told || (attempt->state >= GG_ATTEMPT_RUNNING &&
+                                         !attempt->never_started),
         };
         gg_record_write(&agent->scratch, GG_RECORD_HELD, &entry, NULL);
         held++;

@@ -6,7 +6,7 @@
 
 #include "worker/agent.h"
 
-void gg_say_started(struct gg_worker *agent, const struct gg_attempt *attempt);
+void gg_say_started(struct gg_worker *agent, struct gg_attempt *attempt);
 void gg_say_progress(struct gg_worker *agent, struct gg_attempt *attempt);
 void gg_say_checkpoint(struct gg_worker *agent, const struct gg_attempt *attempt);
 void gg_say_outcome(struct gg_worker *agent, const struct gg_attempt *attempt);

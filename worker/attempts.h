@@ -1,5 +1,6 @@
 /* attempts.h - attempts an agent has in hand, and what it remembers of others. Pure.
  *
+ *                      ◀──returned──
  *   FREE ─take─▶ ASSIGNED ─▶ STARTING ─▶ RUNNING ─▶ STOPPING
  *                   │            │          │           │
  *                   └────────────┴──────────┴───────────┴──▶ FINISHED ─confirm─▶ FREE
@@ -29,7 +30,7 @@ enum {
 enum gg_attempt_state {
     GG_ATTEMPT_FREE = 0,
     GG_ATTEMPT_ASSIGNED, /* Waits for an executor. */
-    GG_ATTEMPT_STARTING, /* An executor has been asked. */
+    GG_ATTEMPT_STARTING, /* An executor has been asked, and may do others first. */
     GG_ATTEMPT_RUNNING,
     GG_ATTEMPT_STOPPING, /* Told to end; `why` says what for. */
     GG_ATTEMPT_FINISHED, /* Its outcome waits to be confirmed. */
@@ -105,6 +106,7 @@ struct gg_attempt {
     uint64_t snooze_ms;
     uint64_t run_ms;
     bool never_started;
+    bool told;              /* The broker knows that it may have started. */
     struct gg_blob *result; /* Where it is not small. */
     struct gg_detail detail;
     uint8_t small[GG_ATTEMPT_SMALL_BYTES];

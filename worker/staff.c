@@ -53,6 +53,12 @@ static void on_ended(void *ctx, uint64_t fence, const struct gg_ending *ending)
     gg_worker_ended(staff->agent, now, fence, ending);
 }
 
+static void on_returned(void *ctx, uint64_t fence)
+{
+    struct gg_staff *staff = ctx;
+    gg_worker_returned(staff->agent, fence);
+}
+
 static void on_executor_ready(void *ctx, uint32_t index)
 {
     struct gg_staff_pool *pool = ctx;
@@ -64,7 +70,9 @@ static void on_executor_ready(void *ctx, uint32_t index)
         gg_sup_ready(sup, pool->index, index, now);
         return;
     case GG_EXECUTOR_STOPPING:
-        gg_executor_end(pool->executors[index], pool->settings.shutdown_ms);
+        if (gg_executor_in_hand(pool->executors[index]) == 0) {
+            gg_executor_end(pool->executors[index], pool->settings.shutdown_ms);
+        }
         return;
     case GG_EXECUTOR_BUSY:
         if (pool->settings.recycle_bytes > 0) {
@@ -115,10 +123,15 @@ void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
                    const struct gg_run_world *world)
 {
     *staff = (struct gg_staff){.agent = agent, .world = *world};
-    staff->world.hooks = (struct gg_run_hooks){
-        .ctx = staff, .started = on_started, .said = on_said, .ended = on_ended};
+    staff->world.hooks = (struct gg_run_hooks){.ctx = staff,
+                                               .started = on_started,
+                                               .said = on_said,
+                                               .ended = on_ended,
+                                               .returned = on_returned};
     gg_list_init(&staff->resting);
+    gg_list_init(&staff->unsent);
     staff->world.resting = &staff->resting;
+    staff->world.unsent = &staff->unsent;
     gg_sup_init(&staff->sup);
 }
 
@@ -378,15 +391,17 @@ static void start_executor(struct gg_staff_pool *pool, uint32_t index,
     (void)now;
 }
 
-/* It shall end; the attempt it has in hand goes back to the broker first. */
+/* It shall end; the attempts it has in hand go back to the broker first. */
 static void stop_executor(struct gg_staff_pool *pool, uint32_t index)
 {
     struct gg_executor *executor = pool->executors[index];
-    uint64_t fence = gg_executor_fence(executor);
-    if (fence != 0) {
-        gg_worker_give_back(pool->staff->agent, fence, pool->settings.shutdown_ms);
-    } else {
+    uint32_t count = gg_executor_in_hand(executor);
+    if (count == 0) {
         gg_executor_end(executor, pool->settings.shutdown_ms);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        gg_worker_give_back(pool->staff->agent, gg_executor_fence(executor, i),
+                            pool->settings.shutdown_ms);
     }
 }
 
@@ -455,41 +470,34 @@ static uint32_t partition_of(const struct gg_staff_pool *pool,
     return (uint32_t)(gg_hash(key, 0) % pool->settings.partitions);
 }
 
-static bool take_executor(struct gg_staff_pool *pool, const struct gg_attempt *attempt,
-                          uint32_t *out_index)
-{
-    struct gg_sup *sup = &pool->staff->sup;
-    if (gg_sup_is_gone(sup, pool->index)) {
-        return false;
-    }
-    if (pool->settings.partitions == 0) {
-        return gg_sup_take(sup, pool->index, out_index);
-    }
-    *out_index = partition_of(pool, attempt);
-    return gg_sup_take_at(sup, pool->index, *out_index);
-}
-
-/* False: there is no executor for it now. */
-static bool begin_in_executor(struct gg_staff_pool *pool, struct gg_attempt *attempt,
-                              struct gg_now now)
+/* Give the attempt to an executor that the tree has been told of. */
+static void give(struct gg_staff_pool *pool, struct gg_attempt *attempt, uint32_t index,
+                 struct gg_now now)
 {
     struct gg_staff *staff = pool->staff;
-    uint32_t index = 0;
-    if (!take_executor(pool, attempt, &index)) {
-        return false;
-    }
     struct gg_run_spec spec = spec_of(staff, attempt, now);
     gg_staff_sources_arrived(pool, spec.queue, now.mono);
     gg_worker_starting(staff->agent, attempt);
     attempt->executor = pool->executors[index];
     pool->last_jobs[index] = attempt->id;
-    if (gg_executor_begin(pool->executors[index], &spec) != GG_OK) {
+    if (gg_executor_give(pool->executors[index], &spec, staff->turn_us) != GG_OK) {
         struct gg_ending ending;
         gg_ending_not_started("cannot pass the job to its executor", ENOMEM, &ending);
         gg_sup_give(&staff->sup, pool->index, index, 0, now.mono);
         on_ended(staff, spec.fence, &ending);
+        return;
     }
-    return true;
+    gg_worker_given(staff->agent, spec.fence);
+}
+
+/* Take the executor, idle or with others in hand; false: it has no room now. */
+static bool take_at(struct gg_staff_pool *pool, uint32_t index)
+{
+    struct gg_sup *sup = &pool->staff->sup;
+    const struct gg_executor *executor = pool->executors[index];
+    return executor != NULL && (gg_sup_take_at(sup, pool->index, index) ||
+                                (gg_executor_room(executor, pool->staff->turn_us) > 0 &&
+                                 gg_sup_take_more(sup, pool->index, index)));
 }
 
 /* Oldest first: of one key an older one is never overtaken, as both want the same
@@ -498,27 +506,72 @@ static void begin_partitioned(struct gg_staff_pool *pool, struct gg_now now)
 {
     GG_LIST_EACH(&pool->staff->agent->pools[pool->index].line, it)
     {
-        (void)begin_in_executor(pool, GG_CONTAINER(it, struct gg_attempt, line), now);
+        struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
+        uint32_t index = partition_of(pool, attempt);
+        if (take_at(pool, index)) {
+            give(pool, attempt, index, now);
+        }
     }
 }
 
-static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
+/* What no executor is idle for goes behind what others have in work, one each in turn,
+ * where it will be begun soon. */
+static void begin_ahead(struct gg_staff_pool *pool, struct gg_now now)
 {
     struct gg_worker *agent = pool->staff->agent;
+    bool any = pool->settings.sup.ahead_each > 0;
+    while (any) {
+        any = false;
+        for (uint32_t i = 0; i < pool->room; i++) {
+            struct gg_attempt *attempt = gg_worker_next_start(agent, pool->index);
+            if (attempt == NULL) {
+                return;
+            }
+            if (take_at(pool, i)) {
+                give(pool, attempt, i, now);
+                any = true;
+            }
+        }
+    }
+}
+
+static void begin_in_executors(struct gg_staff_pool *pool, struct gg_now now)
+{
+    struct gg_staff *staff = pool->staff;
+    uint32_t index = 0;
+    if (gg_sup_is_gone(&staff->sup, pool->index)) {
+        return;
+    }
     if (pool->settings.partitions > 0) {
         begin_partitioned(pool, now);
         return;
     }
     for (;;) {
-        struct gg_attempt *attempt = gg_worker_next_start(agent, pool->index);
+        struct gg_attempt *attempt = gg_worker_next_start(staff->agent, pool->index);
         if (attempt == NULL) {
             return;
         }
-        if (pool->settings.kind == GG_POOL_PROGRAM) {
-            begin_program(pool, attempt, now);
-        } else if (!begin_in_executor(pool, attempt, now)) {
+        if (!gg_sup_take(&staff->sup, pool->index, &index)) {
+            break;
+        }
+        give(pool, attempt, index, now);
+    }
+    begin_ahead(pool, now);
+}
+
+static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
+{
+    if (pool->settings.kind != GG_POOL_PROGRAM) {
+        begin_in_executors(pool, now);
+        return;
+    }
+    for (;;) {
+        struct gg_attempt *attempt = gg_worker_next_start(pool->staff->agent,
+                                                          pool->index);
+        if (attempt == NULL) {
             return;
         }
+        begin_program(pool, attempt, now);
     }
 }
 
@@ -531,12 +584,12 @@ static void do_todo(const struct gg_staff *staff, struct gg_attempt *attempt,
     if ((mask & GG_TODO_LEASE) != 0 && program) {
         gg_program_lease(attempt->executor, attempt->lease_ms);
     } else if ((mask & GG_TODO_LEASE) != 0) {
-        gg_executor_lease(attempt->executor, attempt->lease_ms);
+        gg_executor_lease(attempt->executor, attempt->fence, attempt->lease_ms);
     }
     if ((mask & GG_TODO_STOP) != 0 && program) {
         gg_program_stop(attempt->executor, attempt->grace_ms);
     } else if ((mask & GG_TODO_STOP) != 0) {
-        gg_executor_stop(attempt->executor, attempt->grace_ms);
+        gg_executor_stop(attempt->executor, attempt->fence, attempt->grace_ms);
     }
 }
 
@@ -660,11 +713,13 @@ static void report(struct gg_staff *staff, struct gg_now now)
 
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
 {
+    staff->turn_us = gg_mono_us();
     for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
         if (staff->pools[i].used) {
             turn_pool(&staff->pools[i], now);
         }
     }
+    gg_executor_send_all(&staff->world);
     follow_tree(staff, now.mono);
     gg_executor_rest(&staff->world, now.mono);
     do_todos(staff);

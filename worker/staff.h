@@ -37,11 +37,13 @@ struct gg_staff {
     struct gg_worker *agent; /* Lent. */
     struct gg_run_world world;
     struct gg_link resting;
+    struct gg_link unsent;
     struct gg_sup sup;
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
     const char *broker; /* Where sources submit; lent. */
     bool ending;        /* Start no executors any more. */
+    int64_t turn_us;    /* When this turn began. */
     uint64_t reported_session;
     uint64_t report_sum;      /* Of what was reported last. */
     struct gg_mono report_at; /* Not before this. */

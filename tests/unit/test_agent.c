@@ -123,6 +123,108 @@ static void lost_hello_is_noticed_by_the_agents_own_wakes(void **state)
 
 /* ---- attempts ---- */
 
+/* Give it to an executor that does others first. */
+static struct gg_attempt *give(struct fixture *f, uint64_t fence)
+{
+    struct gg_assign assign = assignment(f, fence);
+    assign.run_timeout_ms = 2000;
+    (void)tell(f, GG_CMD_ASSIGN, &assign);
+    struct gg_attempt *attempt = gg_worker_next_start(f->agent, 0);
+    gg_worker_starting(f->agent, attempt);
+    gg_worker_given(f->agent, fence);
+    return attempt;
+}
+
+static void attempt_behind_another_is_told_once_and_its_time_begins_later(void **state)
+{
+    struct fixture *f = *state;
+    const struct gg_attempt *attempt = give(f, FENCE);
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 1);
+
+    pass_alive(f, 5000); /* More than it may run. */
+    assert_int_equal(attempt->state, GG_ATTEMPT_STARTING);
+    gg_worker_started(f->agent, f->now.mono, FENCE);
+    assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 0);
+    pass_alive(f, 1000);
+    assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
+    pass_alive(f, 2000);
+
+    assert_int_equal(attempt->state, GG_ATTEMPT_STOPPING);
+}
+
+static void returned_attempts_wait_in_their_order_ahead_of_others(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_attempt *first = give(f, FENCE);
+    struct gg_attempt *second = give(f, FENCE + 1);
+    struct gg_assign assign = assignment(f, FENCE + 2);
+    (void)tell(f, GG_CMD_ASSIGN, &assign);
+
+    gg_worker_returned(f->agent, FENCE + 1);
+    gg_worker_returned(f->agent, FENCE);
+    gg_worker_returned(f->agent, FENCE + 7); /* There is none. */
+
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_OUTCOME), 0);
+    assert_ptr_equal(gg_worker_next_start(f->agent, 0), first);
+    gg_worker_starting(f->agent, first);
+    assert_ptr_equal(gg_worker_next_start(f->agent, 0), second);
+    gg_worker_starting(f->agent, second);
+    assert_int_equal(gg_worker_next_start(f->agent, 0)->fence, FENCE + 2);
+    gg_worker_given(f->agent, FENCE);
+    gg_worker_started(f->agent, f->now.mono, FENCE);
+    end(f, FENCE, GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.kind,
+                     GG_OUTCOME_SUCCEEDED);
+}
+
+static void returned_attempt_that_was_to_stop_goes_back_as_never_started(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_attempt *attempt = give(f, FENCE);
+    struct gg_assign assign = {.id = attempt->id, .fence = FENCE};
+    order_stop(f, &assign, GG_STOP_CANCELLED);
+    assert_int_equal(attempt->state, GG_ATTEMPT_STOPPING);
+
+    gg_worker_returned(f->agent, FENCE);
+
+    listen_to(f);
+    const struct gg_outcome_info *outcome = &heard(f, GG_CMD_OUTCOME, 0)->as.outcome;
+    assert_int_equal(outcome->kind, GG_OUTCOME_HANDED_BACK);
+    assert_true(outcome->never_started);
+    assert_null(gg_worker_next_start(f->agent, 0));
+}
+
+static void attempt_behind_another_is_not_withdrawn(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_attempt *attempt = give(f, FENCE);
+    struct gg_assign assign = {.id = attempt->id, .fence = FENCE};
+    listen_to(f);
+
+    order_stop(f, &assign, GG_STOP_WITHDRAWN);
+
+    assert_int_equal(count(f, GG_CMD_STARTED), 1);
+    assert_int_equal(count(f, GG_CMD_OUTCOME), 0);
+    assert_int_equal(attempt->state, GG_ATTEMPT_STARTING);
+}
+
+static void returned_attempt_of_a_draining_agent_goes_back(void **state)
+{
+    struct fixture *f = *state;
+    (void)give(f, FENCE);
+    gg_worker_drain(f->agent, f->now.mono, 5000);
+
+    gg_worker_returned(f->agent, FENCE);
+
+    listen_to(f);
+    assert_int_equal(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.kind,
+                     GG_OUTCOME_HANDED_BACK);
+}
+
 static void assignment_waits_for_an_executor_and_is_told_as_started(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +469,11 @@ int main(void)
         TEST(own_stop_is_not_the_brokers_silence),
         cmocka_unit_test_setup_teardown(lost_hello_is_noticed_by_the_agents_own_wakes,
                                         setup_without_welcome, teardown),
+        TEST(attempt_behind_another_is_told_once_and_its_time_begins_later),
+        TEST(returned_attempts_wait_in_their_order_ahead_of_others),
+        TEST(returned_attempt_that_was_to_stop_goes_back_as_never_started),
+        TEST(attempt_behind_another_is_not_withdrawn),
+        TEST(returned_attempt_of_a_draining_agent_goes_back),
         TEST(assignment_waits_for_an_executor_and_is_told_as_started),
         TEST(outcome_is_kept_until_confirmed),
         TEST(same_assignment_twice_is_one_attempt),

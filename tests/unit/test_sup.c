@@ -531,6 +531,68 @@ static void executor_is_replaced_after_its_jobs_its_memory_or_its_time(void **st
     assert_int_equal(gg_sup_slots(&f->sup, 0, at(60003)), 1);
 }
 
+static void busy_one_takes_more_up_to_its_bound(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_sup_config it = config(1);
+    uint32_t other = 0;
+    it.ahead_each = 2;
+    add(f, 0, it);
+    settle(f, 0);
+    assert_false(gg_sup_take_more(&f->sup, 0, 0)); /* It is idle. */
+
+    uint32_t busy = take(f, 0);
+    assert_true(gg_sup_take_more(&f->sup, 0, busy));
+    assert_true(gg_sup_take_more(&f->sup, 0, busy));
+    assert_false(gg_sup_take_more(&f->sup, 0, busy));
+    gg_sup_give(&f->sup, 0, busy, 0, at(1));
+    assert_true(gg_sup_take_more(&f->sup, 0, busy));
+    for (int i = 0; i < 3; i++) {
+        assert_false(gg_sup_take(&f->sup, 0, &other));
+        gg_sup_give(&f->sup, 0, busy, 0, at(2));
+    }
+
+    assert_int_equal(take(f, 0), busy);
+}
+
+static void one_that_is_to_go_takes_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_sup_config it = config(2);
+    it.ahead_each = 9;
+    it.recycle_jobs = 3;
+    it.recycle_bytes = 1000;
+    add(f, 0, it);
+    settle(f, 0);
+
+    uint32_t busy = take(f, 0);
+    assert_true(gg_sup_take_more(&f->sup, 0, busy));
+    assert_true(gg_sup_take_more(&f->sup, 0, busy));
+    assert_false(gg_sup_take_more(&f->sup, 0, busy)); /* Its three jobs. */
+    uint32_t large = take(f, 0);
+    assert_true(gg_sup_take_more(&f->sup, 0, large));
+    gg_sup_give(&f->sup, 0, large, 1000, at(1));
+    assert_false(gg_sup_take_more(&f->sup, 0, large)); /* It has grown. */
+    settle(f, 1);
+    assert_int_equal(f->stops[0], 0); /* What they have is done first. */
+    gg_sup_give(&f->sup, 0, large, 0, at(2));
+    settle(f, 2);
+    assert_int_equal(f->stops[0], 1);
+    for (int i = 0; i < 3; i++) {
+        gg_sup_give(&f->sup, 0, busy, 0, at(3));
+    }
+    settle(f, 3);
+    assert_int_equal(f->stops[0], 2);
+
+    busy = take(f, 0);
+    (void)take(f, 0);
+    assert_int_equal(gg_sup_scale(&f->sup, 0, 1, at(4)), GG_OK);
+    assert_false(gg_sup_take_more(&f->sup, 0, busy)); /* One of both is to go. */
+    gg_sup_give(&f->sup, 0, busy, 0, at(5));
+    settle(f, 5);
+    assert_int_equal(f->stops[0], 3);
+}
+
 static void attempts_in_hand_follow_the_size(void **state)
 {
     struct fixture *f = *state;
@@ -606,6 +668,8 @@ int main(void)
         TEST(larger_size_starts_more),
         TEST(size_said_anew_opens_places_of_temporary_ones),
         TEST(executor_is_replaced_after_its_jobs_its_memory_or_its_time),
+        TEST(busy_one_takes_more_up_to_its_bound),
+        TEST(one_that_is_to_go_takes_no_more),
         TEST(attempts_in_hand_follow_the_size),
         TEST(removed_pool_is_gone_when_its_last_job_is_done),
         TEST(restart_by_hand_takes_each_when_it_is_idle),

@@ -1,4 +1,4 @@
-#include "worker/exec/executor.h"
+#include "worker/exec/executor_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,50 +11,26 @@
 #include <unistd.h>
 
 #include "worker/exec/folder.h"
-#include "worker/exec/tail.h"
 
 enum {
     PIECE_BYTES = 65536,
     TURN_READS_MAX = 4,
     FINAL_READS_MAX = 32,
-    MESSAGE_SPARE_BYTES = 65536, /* Beside a payload or a result. */
-    LEASE_SLACK_MS = 1000,       /* The keeper may know it this much too early. */
+    LEASE_SLACK_MS = 1000, /* The keeper may know it this much too early. */
     REST_MS = 1000,
+    UNSENT_BYTES_MAX = 65536, /* Beyond it nothing more is put behind. */
     VARIABLE_BYTES = GG_FOLDER_BYTES + 16,
 };
 
-struct gg_executor {
-    const struct gg_run_world *world;
-    const struct gg_talk *talk;
-    const struct gg_cage *cage; /* Lent; NULL none. */
-    struct gg_executor_hooks hooks;
-    uint32_t index;
-    struct gg_child child;
-    struct gg_link resting;
-    struct gg_mono rest_at;
-    int64_t told_lease_ms; /* What the keeper holds; 0 none. */
-    struct gg_listener socket;
-    struct gg_listener errors;
-    struct gg_buf in;
-    struct gg_buf out;
-    size_t sent; /* Bytes of `out` that have left. */
-    struct gg_tail tail;
-    bool is_ready;
-    uint64_t fence; /* Of the attempt in hand; 0 none. */
-    uint64_t result_bytes_max;
-    bool broken;   /* It does not keep to the protocol; it is being killed. */
-    bool stopping; /* A KILL has been announced to the keeper. */
-    bool asked;    /* It has been told to end. */
-    bool result_too_large;
-    int folder_fd; /* Of `folder`. */
-    char folder[GG_FOLDER_BYTES];
-};
+/* Stands before output that is kept with each attempt it may be of. */
+#define MIXED_TEXT "[written by this attempt, or one done right before or after it]\n"
 
 static void destroy(struct gg_executor *executor)
 {
     gg_listener_close(executor->world->poller, &executor->socket);
     gg_listener_close(executor->world->poller, &executor->errors);
     gg_list_remove(&executor->resting);
+    gg_list_remove(&executor->unsent);
     gg_buf_fini(&executor->in);
     gg_buf_fini(&executor->out);
     if (executor->folder_fd >= 0) {
@@ -89,9 +65,21 @@ static void flush(struct gg_executor *executor)
                        done ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }
 
-/* The keeper need not know of each second by which a lease grows. */
-static void tell_lease(struct gg_executor *executor, int64_t deadline_ms)
+void gg_executor_send_all(const struct gg_run_world *world)
 {
+    GG_LIST_EACH(world->unsent, it)
+    {
+        struct gg_executor *executor = GG_CONTAINER(it, struct gg_executor, unsent);
+        gg_list_remove(it);
+        flush(executor);
+    }
+}
+
+/* The keeper holds the lease that ends first, and need not know of each second by which
+ * it grows. */
+static void tell_lease(struct gg_executor *executor)
+{
+    int64_t deadline_ms = gg_hand_lease(&executor->hand);
     int64_t told = executor->told_lease_ms;
     bool near = told != 0 && told <= deadline_ms &&
                 deadline_ms - told <= LEASE_SLACK_MS;
@@ -102,18 +90,71 @@ static void tell_lease(struct gg_executor *executor, int64_t deadline_ms)
     gg_child_lease(executor->world->keeper, &executor->child, deadline_ms);
 }
 
+/* ---- stopping ---- */
+
+static void announce_kill(struct gg_executor *executor, uint64_t grace_ms)
+{
+    executor->stopping = true;
+    executor->disturbed = true;
+    gg_child_stop(executor->world->keeper, &executor->child,
+                  grace_ms > 0 ? executor->talk->stop_signal : 0, grace_ms);
+}
+
+void gg_executor_stop(struct gg_executor *executor, uint64_t fence, uint64_t grace_ms)
+{
+    size_t start = executor->out.len;
+    uint32_t place = gg_hand_find(&executor->hand, fence);
+    if (place == executor->hand.count) {
+        return; /* It has just ended. */
+    }
+    struct gg_in_hand *item = gg_hand_at(&executor->hand, place);
+    item->stop = true;
+    item->grace_ms = grace_ms;
+    if (grace_ms > 0 && executor->socket.fd >= 0) {
+        executor->talk->write_stop(&executor->out, fence, grace_ms);
+        if (executor->out.failed) {
+            gg_buf_cut(&executor->out, start);
+        }
+        flush(executor);
+    }
+    if (place == 0 || grace_ms == 0) {
+        announce_kill(executor, grace_ms);
+    }
+}
+
+/* The one in work has not been reported as such: it is now. Where it was to be stopped
+ * while it was behind others, its time for that begins. */
+static void begin_first(struct gg_executor *executor)
+{
+    const struct gg_run_hooks *hooks = &executor->world->hooks;
+    if (executor->hand.count == 0) {
+        return;
+    }
+    const struct gg_in_hand *first = gg_hand_at(&executor->hand, 0);
+    if (first->fence == executor->begun) {
+        return;
+    }
+    executor->begun = first->fence;
+    hooks->started(hooks->ctx, first->fence);
+    if (first->stop) {
+        announce_kill(executor, first->grace_ms);
+    }
+}
+
 /* ---- what it says ---- */
 
-/* The attempt in hand is over: tell, and forget it. */
+/* The attempt in work is over: tell, and forget it. */
 static void end_attempt(struct gg_executor *executor, struct gg_ending *ending)
 {
     const struct gg_run_hooks *hooks = &executor->world->hooks;
-    uint64_t fence = executor->fence;
-    executor->fence = 0;
+    uint64_t fence = gg_hand_pop(&executor->hand, executor->heard_us).fence;
     ending->output = gg_tail_slice(&executor->tail);
     hooks->ended(hooks->ctx, fence, ending);
     gg_blob_unref(&ending->result);
-    gg_tail_clear(&executor->tail);
+    if (!executor->mixed || executor->hand.count == 0) {
+        gg_tail_clear(&executor->tail);
+        executor->mixed = false;
+    }
 }
 
 static void read_errors(struct gg_executor *executor, int reads);
@@ -135,18 +176,35 @@ static void clean_folder(struct gg_executor *executor, uint64_t fence)
     executor->folder_fd = open(executor->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* The KILL that was announced for the attempt that is over now is not meant for those
+ * that come after it. */
+static void spare(struct gg_executor *executor)
+{
+    bool wanted = false;
+    for (uint32_t i = 1; i < executor->hand.count; i++) {
+        wanted = wanted || gg_hand_at(&executor->hand, i)->stop;
+    }
+    if (executor->stopping && !wanted) {
+        gg_child_spare(executor->world->keeper, &executor->child);
+        executor->stopping = false;
+    }
+}
+
+/* The last one it had is over. */
+static void rest(struct gg_executor *executor)
+{
+    executor->disturbed = false;
+    executor->rest_at = gg_mono_add(gg_mono_now(), REST_MS);
+    gg_list_push_back(executor->world->resting, &executor->resting);
+    read_errors(executor, TURN_READS_MAX);
+    clean_folder(executor, gg_hand_at(&executor->hand, 0)->fence);
+}
+
 static void on_outcome(struct gg_executor *executor, const struct gg_said *said)
 {
     struct gg_ending ending = {
         .kind = said->outcome, .exit_status = GG_UNSAID, .snooze_ms = said->snooze_ms};
-    uint64_t fence = executor->fence;
-    if (executor->stopping) {
-        gg_child_spare(executor->world->keeper, &executor->child);
-        executor->stopping = false;
-    }
-    executor->rest_at = gg_mono_add(gg_mono_now(), REST_MS);
-    gg_list_push_back(executor->world->resting, &executor->resting);
-    read_errors(executor, TURN_READS_MAX);
+    spare(executor);
     gg_ending_set_text(&ending, said->text);
     if (said->result.len > executor->result_bytes_max) {
         ending.kind = GG_OUTCOME_FAILED;
@@ -158,9 +216,28 @@ static void on_outcome(struct gg_executor *executor, const struct gg_said *said)
     } else if (said->result.len > 0) {
         ending.result = gg_blob_new(said->result);
     }
-    clean_folder(executor, fence);
+    if (executor->hand.count == 1) {
+        rest(executor);
+    }
     end_attempt(executor, &ending);
     executor->hooks.ready(executor->hooks.ctx, executor->index);
+}
+
+/* It was told to stop before it had begun. */
+static bool on_returned(struct gg_executor *executor)
+{
+    const struct gg_run_hooks *hooks = &executor->world->hooks;
+    if (!gg_hand_at(&executor->hand, 0)->stop) {
+        return false;
+    }
+    spare(executor);
+    if (executor->hand.count == 1) {
+        rest(executor);
+    }
+    uint64_t fence = gg_hand_pop(&executor->hand, executor->heard_us).fence;
+    hooks->returned(hooks->ctx, fence);
+    executor->hooks.ready(executor->hooks.ctx, executor->index);
+    return true;
 }
 
 /* False: it says what an executor does not say, or not now. */
@@ -176,18 +253,27 @@ static bool on_said(void *ctx, const struct gg_said *said)
         executor->hooks.ready(executor->hooks.ctx, executor->index);
         return true;
     }
-    if (executor->fence == 0 || (said->fence != 0 && said->fence != executor->fence)) {
+    uint64_t fence = gg_executor_in_hand(executor) == 0
+                         ? 0
+                         : gg_executor_fence(executor, 0);
+    if (fence == 0 || (said->fence != 0 && said->fence != fence)) {
         return false;
     }
-    if (said->kind == GG_SAID_LINE) {
-        hooks->said(hooks->ctx, executor->fence, &said->line);
-    } else if (said->kind == GG_SAID_OUTCOME) {
+    switch (said->kind) {
+    case GG_SAID_LINE:
+        hooks->said(hooks->ctx, fence, &said->line);
+        return true;
+    case GG_SAID_OUTCOME:
         on_outcome(executor, said);
-    } else {
-        executor->result_too_large = true;
-        return false;
+        return true;
+    case GG_SAID_RETURNED:
+        return on_returned(executor);
+    case GG_SAID_READY:
+    case GG_SAID_TOO_LARGE:
+        break;
     }
-    return true;
+    executor->result_too_large = true;
+    return false;
 }
 
 /* All messages that have arrived whole. */
@@ -209,6 +295,17 @@ static bool take_messages(struct gg_executor *executor)
     return used != GG_TALK_BAD;
 }
 
+/* What attempts have left that were done without a pause: whose is it? */
+static void look_for_traces(struct gg_executor *executor)
+{
+    if (executor->hand.count > 1) {
+        read_errors(executor, 1);
+        if (executor->folder_fd >= 0 && !gg_folder_is_empty(executor->folder_fd)) {
+            gg_hand_be_wary(&executor->hand);
+        }
+    }
+}
+
 static void on_socket(struct gg_listener *watch, uint32_t events)
 {
     struct gg_executor *executor = watch->ctx;
@@ -227,6 +324,8 @@ static void on_socket(struct gg_listener *watch, uint32_t events)
             break;
         }
         gg_buf_append(&executor->in, piece, (size_t)got);
+        executor->heard_us = gg_mono_us();
+        look_for_traces(executor);
         if (executor->in.failed || !take_messages(executor)) {
             executor->broken = !executor->result_too_large;
             gg_listener_close(executor->world->poller, watch);
@@ -237,10 +336,18 @@ static void on_socket(struct gg_listener *watch, uint32_t events)
             break;
         }
     }
+    begin_first(executor);
 }
 
 static void take_errors(struct gg_executor *executor, struct gg_slice bytes)
 {
+    if (executor->hand.count > 0) {
+        gg_hand_be_wary(&executor->hand);
+    }
+    if (executor->hand.count > 1 && !executor->mixed) {
+        executor->mixed = true;
+        gg_tail_push(&executor->tail, gg_slice_text(MIXED_TEXT));
+    }
     gg_tail_push(&executor->tail, bytes);
     if (executor->world->verbose) {
         (void)!write(STDERR_FILENO, bytes.data, bytes.len);
@@ -271,6 +378,25 @@ static void on_errors(struct gg_listener *watch, uint32_t events)
 }
 
 /* ---- its end ---- */
+
+/* The attempt in work has ended with its executor; those behind it were not begun. */
+static void give_back_hand(struct gg_executor *executor, struct gg_ending *ending)
+{
+    const struct gg_run_hooks *hooks = &executor->world->hooks;
+    if (executor->hand.count == 0) {
+        return;
+    }
+    bool innocent = executor->disturbed && !gg_hand_at(&executor->hand, 0)->stop;
+    if (innocent && (ending->keeper_killed ||
+                     (ending->signal != 0 &&
+                      ending->signal == (uint64_t)executor->talk->stop_signal))) {
+        ending->kind = GG_OUTCOME_HANDED_BACK;
+    }
+    end_attempt(executor, ending);
+    for (uint32_t i = executor->hand.count; i > 0; i--) { /* Their order is kept. */
+        hooks->returned(hooks->ctx, gg_hand_at(&executor->hand, i - 1)->fence);
+    }
+}
 
 static void on_end(struct gg_executor *executor, const struct gg_keeper_report *report)
 {
@@ -303,9 +429,7 @@ static void on_end(struct gg_executor *executor, const struct gg_keeper_report *
     }
     char reason[GG_ENDING_TEXT_BYTES];
     (void)snprintf(reason, sizeof reason, "%s", ending.text);
-    if (executor->fence != 0) {
-        end_attempt(executor, &ending);
-    }
+    give_back_hand(executor, &ending);
     const struct gg_death death = {
         .reason = reason,
         .wait_status = report->status,
@@ -337,9 +461,9 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
 
 /* ---- its beginning ---- */
 
-static struct gg_executor *make(const struct gg_run_world *world,
-                                const struct gg_executor_hooks *hooks,
-                                const struct gg_executor_spec *spec)
+struct gg_executor *gg_executor_make(const struct gg_run_world *world,
+                                     const struct gg_executor_hooks *hooks,
+                                     const struct gg_executor_spec *spec)
 {
     struct gg_executor *executor = calloc(1, sizeof *executor);
     if (executor != NULL) {
@@ -354,7 +478,8 @@ static struct gg_executor *make(const struct gg_run_world *world,
             .fd = -1, .ready = on_socket, .ctx = executor};
         executor->errors = (struct gg_listener){
             .fd = -1, .ready = on_errors, .ctx = executor};
-        gg_buf_init(&executor->in, MESSAGE_SPARE_BYTES);
+        gg_hand_init(&executor->hand);
+        gg_buf_init(&executor->in, GG_EXECUTOR_SPARE_BYTES);
         gg_buf_init(&executor->out, SIZE_MAX / 2);
     }
     return executor;
@@ -427,7 +552,7 @@ enum gg_err gg_executor_start(const struct gg_run_world *world,
                               const struct gg_executor_spec *spec,
                               struct gg_executor **out_executor)
 {
-    struct gg_executor *executor = make(world, hooks, spec);
+    struct gg_executor *executor = gg_executor_make(world, hooks, spec);
     if (executor == NULL) {
         return GG_ERR_NO_MEMORY;
     }
@@ -446,39 +571,35 @@ enum gg_err gg_executor_start(const struct gg_run_world *world,
     return GG_OK;
 }
 
-enum gg_err gg_executor_begin(struct gg_executor *executor,
-                              const struct gg_run_spec *spec)
+uint32_t gg_executor_room(const struct gg_executor *executor, int64_t now_us)
+{
+    bool blocked = executor->hand.count > 0 &&
+                   executor->out.len - executor->sent > UNSENT_BYTES_MAX;
+    return blocked ? 0 : gg_hand_room(&executor->hand, now_us);
+}
+
+enum gg_err gg_executor_give(struct gg_executor *executor,
+                             const struct gg_run_spec *spec, int64_t now_us)
 {
     size_t start = executor->out.len;
-    gg_tail_clear(&executor->tail);
     executor->talk->write_job(&executor->out, spec, executor->folder);
     if (executor->out.failed) {
         gg_buf_cut(&executor->out, start);
         return GG_ERR_NO_MEMORY;
     }
-    executor->fence = spec->fence;
-    executor->result_bytes_max = spec->result_bytes_max;
-    executor->in.max = (size_t)spec->result_bytes_max * 2 + MESSAGE_SPARE_BYTES * 2;
-    gg_list_remove(&executor->resting);
-    tell_lease(executor, spec->deadline_ms);
-    flush(executor);
-    executor->world->hooks.started(executor->world->hooks.ctx, spec->fence);
-    return GG_OK;
-}
-
-void gg_executor_stop(struct gg_executor *executor, uint64_t grace_ms)
-{
-    size_t start = executor->out.len;
-    if (grace_ms > 0 && executor->socket.fd >= 0) {
-        executor->talk->write_stop(&executor->out, executor->fence, grace_ms);
-        if (executor->out.failed) {
-            gg_buf_cut(&executor->out, start);
-        }
-        flush(executor);
+    if (executor->hand.count == 0) {
+        gg_tail_clear(&executor->tail);
     }
-    executor->stopping = true;
-    gg_child_stop(executor->world->keeper, &executor->child,
-                  grace_ms > 0 ? executor->talk->stop_signal : 0, grace_ms);
+    executor->result_bytes_max = spec->result_bytes_max;
+    executor->in.max = (size_t)spec->result_bytes_max * 2 + GG_EXECUTOR_SPARE_BYTES * 2;
+    gg_list_remove(&executor->resting);
+    gg_hand_put(&executor->hand, spec->fence, spec->deadline_ms, now_us);
+    tell_lease(executor);
+    if (!gg_list_linked(&executor->unsent)) {
+        gg_list_push_back(executor->world->unsent, &executor->unsent);
+    }
+    begin_first(executor);
+    return GG_OK;
 }
 
 void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms)
@@ -490,9 +611,14 @@ void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms)
     gg_child_stop(executor->world->keeper, &executor->child, 0, grace_ms);
 }
 
-uint64_t gg_executor_fence(const struct gg_executor *executor)
+uint32_t gg_executor_in_hand(const struct gg_executor *executor)
 {
-    return executor->fence;
+    return executor->hand.count;
+}
+
+uint64_t gg_executor_fence(struct gg_executor *executor, uint32_t index)
+{
+    return gg_hand_at(&executor->hand, index)->fence;
 }
 
 pid_t gg_executor_pid(const struct gg_executor *executor)
@@ -509,7 +635,7 @@ void gg_executor_rest(const struct gg_run_world *world, struct gg_mono now)
             return;
         }
         gg_list_remove(&executor->resting);
-        tell_lease(executor, 0);
+        tell_lease(executor);
     }
 }
 
@@ -523,9 +649,14 @@ bool gg_executor_next_rest(const struct gg_run_world *world, struct gg_mono *out
     return true;
 }
 
-void gg_executor_lease(struct gg_executor *executor, int64_t deadline_ms)
+void gg_executor_lease(struct gg_executor *executor, uint64_t fence,
+                       int64_t deadline_ms)
 {
-    tell_lease(executor, deadline_ms);
+    uint32_t place = gg_hand_find(&executor->hand, fence);
+    if (place < executor->hand.count) {
+        gg_hand_at(&executor->hand, place)->lease_ms = deadline_ms;
+        tell_lease(executor);
+    }
 }
 
 void gg_executor_drop(struct gg_executor **executor_p)
@@ -536,82 +667,7 @@ void gg_executor_drop(struct gg_executor **executor_p)
     }
 }
 
-/* ---- handing over ---- */
-
 uint64_t gg_executor_number(const struct gg_executor *executor)
 {
     return executor->child.number;
-}
-
-void gg_executor_save(const struct gg_executor *executor, struct gg_pack *pack)
-{
-    gg_child_save(&executor->child, pack);
-    gg_pack_fd(pack, executor->socket.fd);
-    gg_pack_fd(pack, executor->errors.fd);
-    gg_pack_bytes(pack, gg_slice_text(executor->folder));
-    gg_pack_bytes(pack, gg_buf_slice(&executor->in));
-    gg_pack_bytes(pack, gg_slice_of(executor->out.data + executor->sent,
-                                    executor->out.len - executor->sent));
-    gg_pack_bytes(pack, gg_tail_slice(&executor->tail));
-    gg_pack_number(pack, (uint64_t)executor->told_lease_ms);
-    gg_pack_number(pack, executor->fence);
-    gg_pack_number(pack, executor->result_bytes_max);
-    gg_pack_number(pack, executor->broken);
-    gg_pack_number(pack, executor->stopping);
-    gg_pack_number(pack, executor->asked);
-    gg_pack_number(pack, executor->result_too_large);
-}
-
-static void take_state(struct gg_executor *executor, struct gg_pack *pack)
-{
-    gg_slice_copy(gg_unpack_bytes(pack), executor->folder, sizeof executor->folder);
-    struct gg_slice in = gg_unpack_bytes(pack);
-    struct gg_slice out = gg_unpack_bytes(pack);
-    executor->in.max = in.len + MESSAGE_SPARE_BYTES;
-    gg_buf_append(&executor->in, in.data, in.len);
-    gg_buf_append(&executor->out, out.data, out.len);
-    gg_tail_push(&executor->tail, gg_unpack_bytes(pack));
-    executor->told_lease_ms = (int64_t)gg_unpack_number(pack);
-    executor->fence = gg_unpack_number(pack);
-    executor->result_bytes_max = gg_unpack_number(pack);
-    executor->in.max = (size_t)executor->result_bytes_max * 2 + MESSAGE_SPARE_BYTES * 2;
-    executor->broken = gg_unpack_number(pack) != 0;
-    executor->stopping = gg_unpack_number(pack) != 0;
-    executor->asked = gg_unpack_number(pack) != 0;
-    executor->result_too_large = gg_unpack_number(pack) != 0;
-    executor->is_ready = true;
-}
-
-struct gg_executor *gg_executor_restore(const struct gg_run_world *world,
-                                        const struct gg_executor_hooks *hooks,
-                                        const struct gg_executor_spec *spec,
-                                        struct gg_pack *pack)
-{
-    struct gg_executor *executor = make(world, hooks, spec);
-    if (executor == NULL) {
-        pack->bad = true;
-        return NULL;
-    }
-    executor->child.number = gg_unpack_number(pack);
-    executor->child.pid = (pid_t)gg_unpack_number(pack);
-    int socket = gg_unpack_fd(pack);
-    int errors = gg_unpack_fd(pack);
-    take_state(executor, pack);
-    executor->folder_fd = open(executor->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool unsent = executor->out.len > 0;
-    bool good = !pack->bad &&
-                (socket < 0 || gg_listener_open(world->poller, &executor->socket,
-                                                socket, EPOLLIN) == GG_OK);
-    good = (errors < 0 || gg_listener_open(world->poller, &executor->errors, errors,
-                                           EPOLLIN) == GG_OK) &&
-           good;
-    if (!good || !gg_child_adopt(world->keeper, &executor->child)) {
-        gg_child_disown(world->keeper, executor->child.number, 0);
-        gg_executor_drop(&executor);
-        return NULL;
-    }
-    if (unsent && executor->socket.fd >= 0) {
-        gg_listener_change(world->poller, &executor->socket, EPOLLIN | EPOLLOUT);
-    }
-    return executor;
 }

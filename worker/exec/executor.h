@@ -1,10 +1,13 @@
-/* executor.h - a process that stays and runs attempts, one at a time: a C handler, or a
- * co-process.
+/* executor.h - a process that stays and runs attempts, one after another: a C handler,
+ * or a co-process.
  *
  * The keeper starts it; it speaks over one stream socket, in the language of its
  * gg_talk (worker/exec/talk.h). A handler is our own program with a role argument,
  * exec'ed anew, with the socket at its descriptor 3 (the other side is
  * worker/lib/executor.c); a co-process has it as standard input and output.
+ *
+ * It has at most one attempt in work; others may be on their way to it already, behind
+ * that one (worker/exec/hand.h). When it dies, those were not begun, and come back.
  *
  * Which executor gets the next attempt, and whether a dead one is replaced, is
  * worker/sup's affair.
@@ -23,11 +26,11 @@ struct gg_death {
     bool asked;         /* We ended it, or its lease did: no fault of its own. */
 };
 
-/* What its owner is told. After `died` the executor is gone; an attempt it had in hand
- * has been reported as ended before. */
+/* What its owner is told. After `died` the executor is gone; attempts it had in hand
+ * have been reported as ended, or as returned, before. */
 struct gg_executor_hooks {
     void *ctx;
-    void (*ready)(void *ctx, uint32_t index); /* Started, or done with its attempt. */
+    void (*ready)(void *ctx, uint32_t index); /* Started, or done with an attempt. */
     void (*died)(void *ctx, uint32_t index, const struct gg_death *death);
 };
 
@@ -45,22 +48,34 @@ GG_MUST_USE enum gg_err gg_executor_start(const struct gg_run_world *world,
                                           const struct gg_executor_spec *spec,
                                           struct gg_executor **out_executor);
 
-/* Give it an attempt; it must be idle. GG_OK: `ended` of the world's hooks follows. On
- * GG_ERR_TOO_LARGE or GG_ERR_NO_MEMORY nothing was begun. */
-GG_MUST_USE enum gg_err gg_executor_begin(struct gg_executor *executor,
-                                          const struct gg_run_spec *spec);
+/* How many attempts it may be given now: 1 where it is idle, more only where they will
+ * be begun soon. */
+uint32_t gg_executor_room(const struct gg_executor *executor, int64_t now_us);
 
-/* Tell it that its attempt is cancelled; after `grace_ms` the whole executor is killed.
- * 0: now. */
-void gg_executor_stop(struct gg_executor *executor, uint64_t grace_ms);
+/* Give it an attempt; there must be room. It leaves with gg_executor_send_all(). GG_OK:
+ * `ended` or `returned` of the world's hooks follows, `started` when it is in work. On
+ * GG_ERR_NO_MEMORY nothing was given. */
+GG_MUST_USE enum gg_err gg_executor_give(struct gg_executor *executor,
+                                         const struct gg_run_spec *spec,
+                                         int64_t now_us);
+
+/* Send what executors have been given: one message for each of them. */
+void gg_executor_send_all(const struct gg_run_world *world);
+
+/* Tell it that an attempt it has is to be given up: now, or when it would begin it;
+ * `grace_ms` after that the whole executor is killed. 0: now. */
+void gg_executor_stop(struct gg_executor *executor, uint64_t fence, uint64_t grace_ms);
 
 /* Let it end: it sees the end of its input, and is killed after `grace_ms`. */
 void gg_executor_end(struct gg_executor *executor, uint64_t grace_ms);
 
-void gg_executor_lease(struct gg_executor *executor, int64_t deadline_ms);
+/* The lease of an attempt it has ends at `deadline_ms`. */
+void gg_executor_lease(struct gg_executor *executor, uint64_t fence,
+                       int64_t deadline_ms);
 
-/* Fence of the attempt in hand; 0 none. */
-uint64_t gg_executor_fence(const struct gg_executor *executor);
+/* How many attempts it has in hand, and the fence of each; 0 is the one in work. */
+uint32_t gg_executor_in_hand(const struct gg_executor *executor);
+uint64_t gg_executor_fence(struct gg_executor *executor, uint32_t index);
 
 /* Its process id; 0 before it has been started. */
 pid_t gg_executor_pid(const struct gg_executor *executor);
@@ -74,9 +89,9 @@ void gg_executor_drop(struct gg_executor **executor_p);
 void gg_executor_rest(const struct gg_run_world *world, struct gg_mono now);
 bool gg_executor_next_rest(const struct gg_run_world *world, struct gg_mono *out_at);
 
-/* Hand one that has an attempt in hand over to the next agent, and take it from the one
+/* Hand one that has attempts in hand over to the next agent, and take it from the one
  * before. NULL: it could not be taken, and is killed. `spec` as for a start. */
-void gg_executor_save(const struct gg_executor *executor, struct gg_pack *pack);
+void gg_executor_save(struct gg_executor *executor, struct gg_pack *pack);
 struct gg_executor *gg_executor_restore(const struct gg_run_world *world,
                                         const struct gg_executor_hooks *hooks,
                                         const struct gg_executor_spec *spec,

@@ -38,11 +38,14 @@ struct gg_run_spec {
     struct gg_wall now;
 };
 
+/* `returned`: it was given to an executor that has not begun it, and will not; in place
+ * of `ended`. */
 struct gg_run_hooks {
     void *ctx;
     void (*started)(void *ctx, uint64_t fence);
     void (*said)(void *ctx, uint64_t fence, const struct gg_line *line);
     void (*ended)(void *ctx, uint64_t fence, const struct gg_ending *ending);
+    void (*returned)(void *ctx, uint64_t fence);
 };
 
 /* What the executors of one agent share. */
@@ -51,6 +54,7 @@ struct gg_run_world {
     struct gg_keeper_client *keeper;
     struct gg_run_hooks hooks;
     struct gg_link *resting; /* Idle executors whose lease the keeper still holds. */
+    struct gg_link *unsent;  /* Those that have been given attempts in this turn. */
     const char *temp_folder; /* Each attempt gets a folder in it. */
     bool verbose;            /* Pass standard error of jobs on to our own. */
 };

@@ -16,6 +16,7 @@ enum gg_said_kind {
     GG_SAID_LINE,      /* Progress, partial output, a checkpoint: `line`. */
     GG_SAID_OUTCOME,   /* Its attempt is over: `outcome`, `text`, `result`. */
     GG_SAID_TOO_LARGE, /* A result above the limit is coming. */
+    GG_SAID_RETURNED,  /* Its attempt was stopped before it was begun. */
 };
 
 /* What an executor has said; slices are lent for the call. */

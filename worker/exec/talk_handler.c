@@ -3,12 +3,13 @@
 #include <stdio.h>
 
 #include "common/codec.h"
+#include "common/handler_wire.h"
 
-enum { LENGTH_BYTES = 4, MESSAGE_SPARE_BYTES = 65536 };
+enum { LENGTH_BYTES = GG_HANDLER_LENGTH_BYTES, MESSAGE_SPARE_BYTES = 65536 };
 
-/* Append one command as a message of its own. */
+/* Append one command as a message of its own. `mark` is the first bit of its length. */
 static void write_command(struct gg_buf *out, enum gg_command_code code,
-                          const void *record)
+                          const void *record, uint8_t mark)
 {
     static const uint8_t room[LENGTH_BYTES + GG_PREFIX_BYTES];
     const struct gg_header header = {
@@ -24,6 +25,7 @@ static void write_command(struct gg_buf *out, enum gg_command_code code,
     for (int i = 0; i < LENGTH_BYTES; i++) {
         at[i] = (uint8_t)(len >> (8 * (LENGTH_BYTES - 1 - i)));
     }
+    at[0] = (uint8_t)(at[0] | mark);
     gg_prefix_write(&header, 1, at + LENGTH_BYTES);
 }
 
@@ -44,7 +46,7 @@ static void write_job(struct gg_buf *out, const struct gg_run_spec *spec,
     assign.run_timeout_ms = spec->run_timeout_ms;
     assign.checkpoint = spec->checkpoint;
     assign.attempts_max = spec->attempts_max;
-    write_command(out, GG_CMD_ASSIGN, &assign);
+    write_command(out, GG_CMD_ASSIGN, &assign, 0);
 }
 
 static void write_stop(struct gg_buf *out, uint64_t fence, uint64_t grace_ms)
@@ -52,7 +54,7 @@ static void write_stop(struct gg_buf *out, uint64_t fence, uint64_t grace_ms)
     struct gg_stop_info stop = {
         .fence = fence, .reason = GG_STOP_CANCELLED, .grace_ms = grace_ms};
     memset(stop.id.bytes, 0xff, sizeof stop.id.bytes);
-    write_command(out, GG_CMD_STOP, &stop);
+    write_command(out, GG_CMD_STOP, &stop, GG_HANDLER_STOP_MARK);
 }
 
 static bool is_handlers_own(uint64_t kind)
@@ -89,6 +91,10 @@ static bool translate(const struct gg_command *command, struct gg_said *said)
         said->snooze_ms = command->as.outcome.snooze_ms;
         said->text = command->as.outcome.text;
         said->result = command->as.outcome.result;
+        if (command->as.outcome.kind == GG_OUTCOME_HANDED_BACK) {
+            said->kind = GG_SAID_RETURNED;
+            return true;
+        }
         return is_handlers_own(command->as.outcome.kind);
     default:
         return false;

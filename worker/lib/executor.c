@@ -2,19 +2,24 @@
  *
  * The other side is worker/exec/executor.c. Blocking and single-threaded: while the
  * handler runs nothing else happens here, but for ganger_job_cancelled() looking into
- * the socket. Frames are messages of common/codec.h behind four bytes of length.
+ * the socket. Frames are messages of common/codec.h behind four bytes of length
+ * (common/handler_wire.h). Several jobs may have come at once; each outcome leaves
+ * before the next job begins, so that whatever becomes of this process, the agent knows
+ * which of them it was about.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/clock.h"
+#include "common/handler_wire.h"
 #include "worker/lib/job.h"
 
 enum {
-    LENGTH_BYTES = 4,
+    LENGTH_BYTES = GG_HANDLER_LENGTH_BYTES,
     PIECE_BYTES = 65536,
+    LOOK_US = 1000,     /* For stops, before a job is begun. */
     EXIT_PROTOCOL = 76, /* EX_PROTOCOL */
     EXIT_CONFIG = 78,   /* EX_CONFIG */
 };
@@ -56,11 +61,76 @@ bool gg_executor_send(struct gg_executor_link *link, enum gg_command_code code,
            gg_executor_put(link, gg_buf_slice(&link->out));
 }
 
-/* One more read; false when there is nothing, or no more. */
-static bool read_more(struct gg_executor_link *link, bool wait)
+/* Bytes of the message at `at`, its length included; 0: it is not there whole. */
+static size_t frame_at(const struct gg_executor_link *link, size_t at,
+                       bool *out_is_stop)
+{
+    const uint8_t *head = link->in.data + at;
+    if (link->in.len - at < LENGTH_BYTES) {
+        return 0;
+    }
+    size_t len = (size_t)(head[0] & ~GG_HANDLER_STOP_MARK) << 24 |
+                 (size_t)head[1] << 16 | (size_t)head[2] << 8 | (size_t)head[3];
+    *out_is_stop = (head[0] & GG_HANDLER_STOP_MARK) != 0;
+    return link->in.len - at - LENGTH_BYTES < len ? 0 : LENGTH_BYTES + len;
+}
+
+/* Which attempt shall be given up? */
+static void note_stop(struct gg_executor_link *link, struct gg_slice frame)
+{
+    struct gg_message message;
+    struct gg_command command;
+    struct gg_fault fault;
+    if (gg_message_open(frame, (struct gg_slice){0}, &message, &fault) == GG_OK &&
+        gg_message_next(&message, &command, &fault) && fault.err == GG_OK &&
+        command.code == GG_CMD_STOP) {
+        link->stops[link->stop_count++ % GG_STOPS_MAX] = command.as.stop.fence;
+    }
+}
+
+/* Look for stops among what has arrived; jobs stay where they are. */
+static void note_stops(struct gg_executor_link *link)
+{
+    bool is_stop = false;
+    size_t used = frame_at(link, link->noted, &is_stop);
+    while (used > 0) {
+        if (is_stop) {
+            note_stop(link, gg_slice_of(link->in.data + link->noted + LENGTH_BYTES,
+                                        used - LENGTH_BYTES));
+        }
+        link->noted += used;
+        used = frame_at(link, link->noted, &is_stop);
+    }
+}
+
+bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence)
+{
+    for (int i = 0; i < GG_STOPS_MAX; i++) {
+        if (link->stops[i] == fence) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What has been dealt with makes room. */
+static void compact(struct gg_executor_link *link)
+{
+    if (link->at > 0) {
+        memmove(link->in.data, link->in.data + link->at, link->in.len - link->at);
+        gg_buf_cut(&link->in, link->in.len - link->at);
+        link->noted -= link->at;
+        link->at = 0;
+    }
+}
+
+bool gg_executor_read(struct gg_executor_link *link, bool wait)
 {
     uint8_t piece[PIECE_BYTES];
     ssize_t got = 0;
+    if (link->closed) {
+        return false;
+    }
     do {
         got = recv(link->fd, piece, sizeof piece, wait ? 0 : MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
@@ -68,44 +138,33 @@ static bool read_more(struct gg_executor_link *link, bool wait)
         return false;
     }
     if (got > 0) {
+        compact(link);
         gg_buf_append(&link->in, piece, (size_t)got);
+        note_stops(link);
     }
     link->closed = got <= 0 || link->in.failed;
     return !link->closed;
 }
 
-/* The message at the front, if it is there whole. */
-static bool take_frame(const struct gg_executor_link *link, struct gg_slice *out_frame)
+/* The next job, waiting for it; valid until the next read. False: the agent is gone. */
+static bool next_frame(struct gg_executor_link *link, struct gg_slice *out_frame)
 {
-    const uint8_t *head = link->in.data;
-    if (link->in.len < LENGTH_BYTES) {
-        return false;
-    }
-    size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
-                 (size_t)head[3];
-    *out_frame = gg_slice_of(head + LENGTH_BYTES, len);
-    return link->in.len - LENGTH_BYTES >= len;
-}
-
-bool gg_executor_receive(struct gg_executor_link *link, bool wait,
-                         struct gg_slice *out_frame)
-{
-    while (!link->closed) {
-        if (take_frame(link, out_frame)) {
+    for (;;) {
+        bool is_stop = false;
+        size_t used = frame_at(link, link->at, &is_stop);
+        if (used == 0) {
+            if (!gg_executor_read(link, true)) {
+                return false;
+            }
+            continue;
+        }
+        *out_frame = gg_slice_of(link->in.data + link->at + LENGTH_BYTES,
+                                 used - LENGTH_BYTES);
+        link->at += used;
+        if (!is_stop) {
             return true;
         }
-        if (!read_more(link, wait)) {
-            return false;
-        }
     }
-    return false;
-}
-
-void gg_executor_consume(struct gg_executor_link *link, struct gg_slice frame)
-{
-    size_t used = LENGTH_BYTES + frame.len;
-    memmove(link->in.data, link->in.data + used, link->in.len - used);
-    gg_buf_cut(&link->in, link->in.len - used);
 }
 
 /* Read the assignment from the job's own copy of its frame. */
@@ -114,11 +173,11 @@ static bool open_job(ganger_job *job)
     struct gg_message message;
     struct gg_command command;
     struct gg_fault fault;
-    if (gg_message_open(gg_buf_slice(&job->held), (struct gg_slice){0}, &message,
+    if (gg_message_open(gg_buf_slice(&job->link->held), (struct gg_slice){0}, &message,
                         &fault) != GG_OK ||
         !gg_message_next(&message, &command, &fault) || fault.err != GG_OK ||
         command.code != GG_CMD_ASSIGN) {
-        return false; /* A stop that came too late. */
+        return false;
     }
     job->assign = command.as.assign;
     gg_id_format(&job->assign.id, job->id);
@@ -127,11 +186,33 @@ static bool open_job(ganger_job *job)
     return true;
 }
 
+/* Was it stopped before its turn came? */
+static bool is_withdrawn(struct gg_executor_link *link, uint64_t fence)
+{
+    int64_t now_us = gg_mono_us();
+    if (now_us - link->looked_us >= LOOK_US) { /* The one before was not short. */
+        link->looked_us = now_us;
+        (void)gg_executor_read(link, false);
+    }
+    return link->stop_count > 0 && gg_executor_is_stopped(link, fence);
+}
+
+static void hand_back(const ganger_job *job)
+{
+    struct gg_outcome_info outcome;
+    gg_record_default(GG_RECORD_OUTCOME, &outcome);
+    outcome.id = job->assign.id;
+    outcome.fence = job->assign.fence;
+    outcome.kind = GG_OUTCOME_HANDED_BACK;
+    outcome.never_started = true;
+    (void)gg_executor_send(job->link, GG_CMD_OUTCOME, &outcome);
+}
+
 static void run_job(ganger_job *job, const struct ganger_handler *handler)
 {
     int status = handler->run(job);
     if (job->reported) {
-        /* Only now: from here on the agent gives this process its next job. */
+        /* Only now: from here on the agent counts the next job as begun. */
     } else if (status == 0) {
         (void)ganger_job_succeed(job, NULL, 0);
     } else {
@@ -139,8 +220,8 @@ static void run_job(ganger_job *job, const struct ganger_handler *handler)
         (void)snprintf(why, sizeof why, "the handler returned %d", status);
         (void)ganger_job_fail(job, why);
     }
-    if (!job->outcome.failed) {
-        (void)gg_executor_put(job->link, gg_buf_slice(&job->outcome));
+    if (!job->link->outcome.failed) {
+        (void)gg_executor_put(job->link, gg_buf_slice(&job->link->outcome));
     }
 }
 
@@ -148,21 +229,22 @@ static bool serve_one(struct gg_executor_link *link,
                       const struct ganger_handler *handler)
 {
     struct gg_slice frame;
-    if (!gg_executor_receive(link, true, &frame)) {
+    if (!next_frame(link, &frame)) {
         return false;
     }
     ganger_job job = {.link = link};
-    gg_buf_init(&job.held, SIZE_MAX / 2);
-    gg_buf_init(&job.outcome, SIZE_MAX / 2);
-    gg_buf_append(&job.held, frame.data, frame.len);
-    gg_executor_consume(link, frame);
-    if (!job.held.failed && open_job(&job)) {
+    gg_buf_clear(&link->held);
+    gg_buf_clear(&link->outcome);
+    gg_buf_append(&link->held, frame.data, frame.len);
+    if (link->held.failed || !open_job(&job)) {
+        return false;
+    }
+    if (is_withdrawn(link, job.assign.fence)) {
+        hand_back(&job);
+    } else {
         run_job(&job, handler);
     }
-    bool good = !job.held.failed && !job.outcome.failed;
-    gg_buf_fini(&job.held);
-    gg_buf_fini(&job.outcome);
-    return good;
+    return !link->outcome.failed;
 }
 
 int ganger_executor_main(int fd, const struct ganger_handler *handler)
@@ -176,6 +258,8 @@ int ganger_executor_main(int fd, const struct ganger_handler *handler)
     }
     gg_buf_init(&link.in, SIZE_MAX / 2);
     gg_buf_init(&link.out, SIZE_MAX / 2);
+    gg_buf_init(&link.held, SIZE_MAX / 2);
+    gg_buf_init(&link.outcome, SIZE_MAX / 2);
     if (handler->open != NULL && handler->open() != 0) {
         (void)fprintf(stderr, "the handler's open() failed\n");
         return EXIT_CONFIG;
@@ -189,5 +273,7 @@ int ganger_executor_main(int fd, const struct ganger_handler *handler)
     }
     gg_buf_fini(&link.in);
     gg_buf_fini(&link.out);
+    gg_buf_fini(&link.held);
+    gg_buf_fini(&link.outcome);
     return link.closed ? 0 : EXIT_PROTOCOL;
 }

@@ -59,31 +59,11 @@ uint64_t ganger_job_run_timeout_ms(const ganger_job *job)
     return job->assign.run_timeout_ms;
 }
 
-/* Is this message a stop for the job? The agent sends one command a message. */
-static bool is_stop(const ganger_job *job, struct gg_slice frame)
-{
-    struct gg_message message;
-    struct gg_command command;
-    struct gg_fault fault;
-    return gg_message_open(frame, (struct gg_slice){0}, &message, &fault) == GG_OK &&
-           gg_message_next(&message, &command, &fault) && fault.err == GG_OK &&
-           command.code == GG_CMD_STOP && command.as.stop.fence == job->assign.fence;
-}
-
-/* Look for a stop among what has arrived. */
-static void take_stop(ganger_job *job)
-{
-    struct gg_slice frame;
-    while (gg_executor_receive(job->link, false, &frame)) {
-        job->cancelled = job->cancelled || is_stop(job, frame);
-        gg_executor_consume(job->link, frame);
-    }
-}
-
 int ganger_job_cancelled(ganger_job *job)
 {
     if (!job->cancelled) {
-        take_stop(job);
+        (void)gg_executor_read(job->link, false);
+        job->cancelled = gg_executor_is_stopped(job->link, job->assign.fence);
     }
     return job->cancelled || job->link->closed ? 1 : 0;
 }
@@ -156,7 +136,7 @@ static int report(ganger_job *job, struct gg_outcome_info *outcome)
     outcome->id = job->assign.id;
     outcome->fence = job->assign.fence;
     job->reported = true;
-    return sent(gg_executor_encode(&job->outcome, GG_CMD_OUTCOME, outcome));
+    return sent(gg_executor_encode(&job->link->outcome, GG_CMD_OUTCOME, outcome));
 }
 
 static void begin(struct gg_outcome_info *outcome, enum gg_outcome kind)

@@ -6,19 +6,26 @@
 
 #include "common/codec.h"
 
+enum { GG_STOPS_MAX = 64 }; /* As many as there are attempts in its hand. */
+
 /* The executor's end of its socket. */
 struct gg_executor_link {
     int fd;
     struct gg_buf in;
+    size_t at;    /* Where the first message begins that has not been dealt with. */
+    size_t noted; /* Looked for stops up to here. */
     struct gg_buf out;
-    bool closed; /* The agent has gone. */
+    struct gg_buf held;           /* The message of the job in work. */
+    struct gg_buf outcome;        /* Reported, and sent when `run` returns. */
+    uint64_t stops[GG_STOPS_MAX]; /* Fences of attempts to give up; a ring. */
+    uint32_t stop_count;          /* Since the start. */
+    int64_t looked_us;            /* Into the socket, for stops. */
+    bool closed;                  /* The agent has gone. */
 };
 
 struct ganger_job {
     struct gg_executor_link *link;
     struct gg_assign assign; /* Its slices point into `held`. */
-    struct gg_buf held;      /* The message it came in. */
-    struct gg_buf outcome;   /* Reported, and sent when `run` returns. */
     char id[GG_ID_TEXT_BYTES];
     char queue[65];
     char realm[65];
@@ -36,10 +43,11 @@ bool gg_executor_put(struct gg_executor_link *link, struct gg_slice bytes);
 bool gg_executor_send(struct gg_executor_link *link, enum gg_command_code code,
                       const void *record);
 
-/* The next whole message, waiting for it if `wait`. False: none, or the agent has gone
- * (link->closed). *out_frame is valid until gg_executor_consume(). */
-bool gg_executor_receive(struct gg_executor_link *link, bool wait,
-                         struct gg_slice *out_frame);
-void gg_executor_consume(struct gg_executor_link *link, struct gg_slice frame);
+/* Take what has arrived, waiting for something if `wait`. False: nothing, or the agent
+ * has gone (link->closed). */
+bool gg_executor_read(struct gg_executor_link *link, bool wait);
+
+/* Has the agent said that this attempt is to be given up? */
+bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence);
 
 #endif

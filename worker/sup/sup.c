@@ -129,11 +129,17 @@ static void stop(struct gg_sup_pool *pool, uint32_t executor, bool restarts)
     }
 }
 
+/* Are there more than there may be? */
+static bool is_beyond(const struct gg_sup_pool *pool)
+{
+    uint32_t most = pool->removing ? 0 : wanted(pool) + pool->config.overflow;
+    return pool->live - pool->stopping > most;
+}
+
 /* Stop idle ones that are beyond what there may be. */
 static void trim(struct gg_sup_pool *pool)
 {
-    uint32_t most = pool->removing ? 0 : wanted(pool) + pool->config.overflow;
-    while (pool->live - pool->stopping > most && pool->idle_count > 0) {
+    while (is_beyond(pool) && pool->idle_count > 0) {
         stop(pool, pool->idle[0], false);
     }
 }
@@ -366,6 +372,7 @@ static void take(struct gg_sup_pool *pool, uint32_t executor)
 {
     drop_idle(pool, executor);
     pool->executors[executor].state = GG_EXECUTOR_BUSY;
+    pool->executors[executor].in_hand = 1;
     pool->executors[executor].jobs++;
 }
 
@@ -390,8 +397,23 @@ bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor)
     return true;
 }
 
+bool gg_sup_take_more(struct gg_sup *sup, uint32_t pool, uint32_t executor)
+{
+    struct gg_sup_pool *it = pool_of(sup, pool);
+    struct gg_sup_executor *at = executor_of(it, executor);
+    uint64_t jobs_max = it->config.recycle_jobs;
+    bool spent = at->jobs == UINT64_MAX || (jobs_max > 0 && at->jobs >= jobs_max);
+    if (at->state != GG_EXECUTOR_BUSY || at->in_hand > it->config.ahead_each || spent ||
+        is_beyond(it)) {
+        return false;
+    }
+    at->in_hand++;
+    at->jobs++;
+    return true;
+}
+
 enum gg_err gg_sup_adopt(struct gg_sup *sup, uint32_t pool, uint32_t executor,
-                         struct gg_mono now)
+                         uint32_t in_hand, struct gg_mono now)
 {
     struct gg_sup_pool *it = pool_of(sup, pool);
     enum gg_err err = make_room(it, executor + 1);
@@ -399,8 +421,11 @@ enum gg_err gg_sup_adopt(struct gg_sup *sup, uint32_t pool, uint32_t executor,
         return err;
     }
     GG_ASSERT(executor_of(it, executor)->state == GG_EXECUTOR_DOWN);
-    it->executors[executor] = (struct gg_sup_executor){
-        .state = GG_EXECUTOR_BUSY, .jobs = 1, .born = now, .since = now};
+    it->executors[executor] = (struct gg_sup_executor){.state = GG_EXECUTOR_BUSY,
+                                                       .in_hand = in_hand,
+                                                       .jobs = in_hand,
+                                                       .born = now,
+                                                       .since = now};
     it->live++;
     return GG_OK;
 }
@@ -426,8 +451,14 @@ void gg_sup_give(struct gg_sup *sup, uint32_t pool, uint32_t executor, uint64_t 
     if (at->state != GG_EXECUTOR_BUSY) {
         return; /* It is being stopped. */
     }
+    bool spent = is_spent(it, at, bytes, now);
+    at->in_hand--;
+    if (at->in_hand > 0) {
+        at->jobs = spent ? UINT64_MAX : at->jobs; /* No more after those it has. */
+        return;
+    }
     push_idle(it, executor, now);
-    if (at->state == GG_EXECUTOR_IDLE && is_spent(it, at, bytes, now)) {
+    if (at->state == GG_EXECUTOR_IDLE && spent) {
         stop(it, executor, false);
     }
 }

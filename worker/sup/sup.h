@@ -15,6 +15,9 @@
  *    │                 └─stop─▶ STOPPING ◀┴─────stop─────┘
  *    └──────────── died, out of any of them ────────────────▶ (ENDED is counted only)
  *
+ * One that is BUSY may be given more, which it does one after another: it is IDLE again
+ * when the last of them has been given back.
+ *
  * Whether a dead one is replaced is its pool's restart class: permanent always,
  * transient unless it ended with status 0, temporary never. One that is replaced
  * without having had a job in hand, or cannot be started, costs its pool's budget; one
@@ -61,7 +64,7 @@ struct gg_sup_config {
     bool stays; /* Its executors take one attempt after another. */
     uint32_t size;
     uint32_t overflow;         /* More of them while work waits. */
-    uint32_t ahead_each;       /* Attempts to take in hand beyond them, for each. */
+    uint32_t ahead_each;       /* Attempts in hand beyond the one in work, for each. */
     uint64_t overflow_idle_ms; /* Such a one goes when it has been idle for this. */
     bool fifo;                 /* The one idle for longest goes first; else the last. */
     enum gg_restart restart;
@@ -94,6 +97,7 @@ struct gg_sup_executor {
     bool told;            /* STOPPING: the action has been taken. */
     bool stays_away;      /* STOPPING: not to be replaced. */
     bool restarts;        /* STOPPING: for a restart; starts wait for it. */
+    uint32_t in_hand;     /* Attempts it has. */
     uint64_t jobs;        /* Taken since its start. */
     struct gg_mono born;  /* Started. */
     struct gg_mono since; /* Idle. */
@@ -165,12 +169,18 @@ bool gg_sup_take(struct gg_sup *sup, uint32_t pool, uint32_t *out_executor);
 /* Take this very executor; false when it is not idle. */
 bool gg_sup_take_at(struct gg_sup *sup, uint32_t pool, uint32_t executor);
 
-/* One that an agent before us has started, and that has an attempt in hand. On
+/* One more for an executor that is busy. False: it is not, it has as many as it may, or
+ * it is to be replaced, or to go, once it has done what it has. */
+bool gg_sup_take_more(struct gg_sup *sup, uint32_t pool, uint32_t executor);
+
+/* One that an agent before us has started, and that has `in_hand` attempts. On
  * GG_ERR_NO_MEMORY nothing has changed. */
 GG_MUST_USE enum gg_err gg_sup_adopt(struct gg_sup *sup, uint32_t pool,
-                                     uint32_t executor, struct gg_mono now);
+                                     uint32_t executor, uint32_t in_hand,
+                                     struct gg_mono now);
 
-/* Its attempt has ended and it lives on, with `bytes` of memory where that is known. */
+/* An attempt of its has ended and it lives on, with `bytes` of memory where that is
+ * known. */
 void gg_sup_give(struct gg_sup *sup, uint32_t pool, uint32_t executor, uint64_t bytes,
                  struct gg_mono now);
 

@@ -85,6 +85,64 @@ class Renew(Fleet):
         agent.terminate()
         self.assertEqual(agent.wait(WAIT_S), 0)
 
+    def test_hand_of_an_executor_is_taken_over_whole(self):
+        """Jobs on their way to an executor, behind the one in work: none is lost, none
+        runs twice, and an executor that dies afterwards hands back what it had."""
+        handler = BIN.parent / "lib" / "test_handler.so"
+        pools = {"h": f"handler = {handler}", "c": f"coprocess = {COPROCESS}"}
+        agent = self.start_agent("".join(
+            f"[pool {name}]\nqueues = {name}\nsize = 1\nbatch = 8\n{what}\n"
+            for name, what in pools.items()))
+        for renewal, kill in ((1, False), (2, True)):
+            held, gates = {}, {}
+            for name in pools:
+                gates[name] = self.home / f"gate-{name}-{renewal}"
+                held[name] = self.line_up(name, gates[name], renewal)
+            self.renew(agent, renewal)
+            for name, (pid, first, behind) in held.items():
+                if kill:
+                    os.kill(pid, signal.SIGKILL)
+                gates[name].touch()
+                for job in [first] + behind:
+                    self.ganger("wait", job, "--wait=20s")
+                    shown = json.loads(self.ganger("status", job, "-o", "json"))
+                    shown = shown[0] if isinstance(shown, list) else shown
+                    attempt = 2 if kill and job == first else 1
+                    self.assertEqual((shown["state"], shown["attempt"]),
+                                     ("succeeded", attempt))
+                notes = self.lines(f"notes-{name}-{renewal}")
+                self.assertEqual(sorted(notes), [str(n) for n in range(len(behind))])
+                if not kill:
+                    self.assertEqual(notes, sorted(notes))
+        self.assertNotRegex(self.logs["one"].read_text(), "not_taken_over|left_behind")
+
+    def line_up(self, name, gate, renewal):
+        """A job that waits for `gate`, and others that have been given to its executor:
+        they count as started. Returns its pid and the jobs."""
+        notes = self.home / f"notes-{name}-{renewal}"
+        count, until, note = ("pid", f"until {gate}", f"note {notes} %d") if name == "h" \
+            else ("answer $$", f"while [ ! -e {gate} ]; do sleep 0.02; done; answer on",
+                  f"echo %d >>{notes}; answer on")
+        for _ in range(40):
+            gate.unlink(missing_ok=True)
+            notes.unlink(missing_ok=True)
+            for _ in range(12):
+                pid = int(self.ganger("run", name, count, "--wait=20s"))
+            self.ganger("queue", "pause", name, "--reason", "all at once")
+            first = self.submit(name, until)
+            behind = [self.submit(name, note % n) for n in range(4)]
+            self.ganger("queue", "resume", name)
+            self.until("the first has begun", lambda: self.has_started(first))
+            if all(self.has_started(job) for job in behind):
+                return pid, first, behind
+            gate.touch()
+            for job in [first] + behind:
+                self.ganger("wait", job, "--wait=20s")
+        return self.fail("the executor was never fast enough")
+
+    def has_started(self, job):
+        return "started" in self.ganger("history", job)
+
     def descriptors_do_not_grow(self, agent):
         count = len(os.listdir(f"/proc/{agent.pid}/fd"))
         self.renew(agent, RENEWALS + 1)

@@ -1,9 +1,16 @@
-/* test_handler.c - a handler that does what its payload says, the bad things too. */
+/* test_handler.c - a handler that does what its payload says, the bad things too.
+ *
+ * Besides single words: "until PATH" waits for a file, "print TEXT" writes to standard
+ * error, "count" and "pid" succeed with the number of the job in this process, and with
+ * the process's id; "note PATH TEXT" appends a line to a file.
+ */
 #include <ganger/worker.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int is(const char *payload, size_t len, const char *word)
 {
@@ -18,11 +25,60 @@ static void talk(ganger_job *job)
     (void)ganger_job_snooze(job, 1234, "later");
 }
 
+static int succeed_with(ganger_job *job, long number)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%ld", number);
+    return ganger_job_succeed(job, text, (size_t)len);
+}
+
+/* The payload after `word` and a space, ended by NUL; false: it is another word. */
+static int rest(const char *payload, size_t len, const char *word, char *out,
+                size_t room)
+{
+    size_t skip = strlen(word) + 1;
+    if (len < skip || len - skip >= room || memcmp(payload, word, skip - 1) != 0) {
+        return 0;
+    }
+    memcpy(out, payload + skip, len - skip);
+    out[len - skip] = '\0';
+    return 1;
+}
+
+static void note(char *text)
+{
+    char *line = strchr(text, ' ');
+    *line++ = '\0';
+    FILE *file = fopen(text, "ae");
+    if (file != NULL) {
+        (void)fprintf(file, "%s\n", line);
+        (void)fclose(file);
+    }
+}
+
 static int run(ganger_job *job)
 {
+    static long count;
+    char text[512];
     size_t len = 0;
     const char *payload = ganger_job_payload(job, &len);
-    if (is(payload, len, "crash")) {
+    count++;
+    if (is(payload, len, "count")) {
+        return succeed_with(job, count);
+    }
+    if (is(payload, len, "pid")) {
+        return succeed_with(job, getpid());
+    }
+    if (rest(payload, len, "until", text, sizeof text)) {
+        (void)ganger_job_partial(job, "on", 2);
+        while (access(text, F_OK) != 0) {
+            (void)poll(NULL, 0, 20);
+        }
+    } else if (rest(payload, len, "print", text, sizeof text)) {
+        (void)fprintf(stderr, "%s\n", text);
+    } else if (rest(payload, len, "note", text, sizeof text)) {
+        note(text);
+    } else if (is(payload, len, "crash")) {
         (void)raise(SIGSEGV);
         (void)raise(SIGKILL); /* A sanitizer may have caught the other. */
     } else if (is(payload, len, "exit")) {

@@ -18,7 +18,9 @@
  *
  * Each slot is a process of its own: a handler that crashes, leaks or hangs harms no
  * other job. A process runs one job at a time and many after each other, so what is set
- * up once (a connection, a table) may be kept between jobs.
+ * up once (a connection, a table) may be kept between jobs. With the pool's setting
+ * `batch` several jobs may be sent to it at once; they still run one after the other,
+ * and the outcome of each leaves before the next begins.
  *
  * Threads: all calls below belong to the thread that `run` was called on. A handler may
  * start threads of its own; they must have ended, or touch no job, when `run` returns.
