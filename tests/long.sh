@@ -55,7 +55,7 @@ run_model() { # until
 run_fuzz() { # minutes for all
     local each=$(($1 * 2 / 7))
     local out
-    out=$(tests/fuzz/long.sh $((each > 0 ? each : 1))) || violations=$((violations + 1))
+    out=$(GG_FUZZ_LEDGER=$ledger tests/fuzz/long.sh $((each > 0 ? each : 1))m) || violations=$((violations + 1))
     echo "$out"
     for count in $(sed -n 's/.*executions=\([0-9]*\).*/\1/p' <<<"$out"); do
         executions=$((executions + count))

@@ -17,9 +17,14 @@
 #include "common/map.h"
 #include "common/rng.h"
 
+/* Jobs allocated together. A build for fuzzing has few, so that a small core is made
+ * quickly, and has several chunks. */
+#ifndef GG_JOB_CHUNK
+#define GG_JOB_CHUNK 1024
+#endif
+
 enum {
     GG_PRIORITIES = 256,
-    GG_JOB_CHUNK = 1024,          /* Jobs allocated together. */
     GG_ANSWERS_PER_STEP = 256,    /* Waiters told in one step. */
     GG_DUE_PER_STEP = 512,        /* Timers handled in one step. */
     GG_SWEEP_PER_STEP = 2048,     /* Jobs looked at in one step by a purge or a list. */
