@@ -144,7 +144,9 @@ void gg_core_destroy(struct gg_core **core_p);
 
 /* After a restart, before the first event: one call for each record, the kinds in the
  * order META, QUEUE, AGENT, JOB; then gg_core_restored(), also where there were none.
- *   GG_ERR_STORE, GG_ERR_NOT_UNDERSTOOD  the record is damaged, or of a newer broker
+ *   GG_ERR_STORE, GG_ERR_NOT_UNDERSTOOD  the record is damaged, or of a newer broker;
+ *                                        from the second: two of one agent's running
+ *                                        jobs have one fence
  *   GG_ERR_TOO_MANY                      the limits are below what is kept
  *   GG_ERR_NO_MEMORY                     as it says
  * `out_what` is a sentence about it; static. */

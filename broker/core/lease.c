@@ -359,14 +359,18 @@ void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
 
 /* ---- leases ---- */
 
-void gg_lease_restore(struct gg_core *core, struct gg_job *job)
+bool gg_lease_restore(struct gg_core *core, struct gg_job *job)
 {
     struct gg_agent *agent = job->agent;
     insert_lease(agent, job);
+    struct gg_link *before = job->lease.prev;
+    bool alone = before == &agent->leases ||
+                 GG_CONTAINER(before, struct gg_job, lease)->fence != job->fence;
     agent->busy++;
     gg_list_push_back(&job->queue->running, &job->line);
     job->queue->unstarted += job->started ? 0 : 1;
     job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    return alone;
 }
 
 struct gg_pool *gg_lease_release(struct gg_job *job)

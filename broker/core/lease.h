@@ -43,8 +43,8 @@ void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
                    bool front);
 
 /* A job that was RUNNING when its record was written is that again, with a whole lease
- * from now. */
-void gg_lease_restore(struct gg_core *core, struct gg_job *job);
+ * from now. False: another of its agent's leases has the same fence. */
+GG_MUST_USE bool gg_lease_restore(struct gg_core *core, struct gg_job *job);
 
 /* Take the lease of a RUNNING job away; its pool gets its credit back, but no new work
  * yet: call gg_dispatch_freed() with the result, which may be NULL. */

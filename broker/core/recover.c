@@ -430,8 +430,9 @@ static bool note_expiring(struct gg_core *core, const struct gg_job *job)
     return true;
 }
 
-static bool settle(struct gg_core *core, const struct found *found)
+static enum gg_err settle(struct gg_core *core, const struct found *found)
 {
+    enum gg_err err = GG_OK;
     struct gg_job *job = found->job;
     job->due = gg_clock_back(core, (uint64_t)job->due.ms);
     if (job->expires.ms != INT64_MAX) {
@@ -439,7 +440,7 @@ static bool settle(struct gg_core *core, const struct found *found)
     }
     gg_restore_state(core, job, (enum gg_job_state)found->state);
     if (found->key_held && !hold_key(core, job)) {
-        return false;
+        return GG_ERR_NO_MEMORY;
     }
     if (job->state == GG_JOB_SCHEDULED) {
         job->until_at = job->run_at.ms != 0 ? job->run_at : wall_of(core, job->due);
@@ -450,7 +451,7 @@ static bool settle(struct gg_core *core, const struct found *found)
         int64_t age_ms = core->now.wall.ms - job->submitted_at.ms;
         job->ready_since.ms -= age_ms > 0 ? age_ms : 0;
     } else if (job->state == GG_JOB_RUNNING) {
-        gg_lease_restore(core, job);
+        err = gg_lease_restore(core, job) ? GG_OK : GG_ERR_STORE;
     } else {
         job->until_at = wall_of(core, job->due);
     }
@@ -460,7 +461,7 @@ static bool settle(struct gg_core *core, const struct found *found)
         core->dead_bytes += job->charged;
     }
     gg_job_arm(core, job);
-    return note_expiring(core, job);
+    return note_expiring(core, job) ? err : GG_ERR_NO_MEMORY;
 }
 
 /* ---- who is awaited ---- */
@@ -659,15 +660,16 @@ enum gg_err gg_core_restored(struct gg_core *core, struct gg_now now,
     if (recovery->count > 1) {
         qsort(recovery->found, recovery->count, sizeof *recovery->found, by_order);
     }
-    bool settled = true;
+    enum gg_err err = GG_OK;
     for (size_t i = 0; i < recovery->count; i++) {
-        settled = settle(core, &recovery->found[i]) && settled;
+        enum gg_err one = settle(core, &recovery->found[i]);
+        err = err == GG_OK ? one : err;
     }
     recovery->count = 0;
     gg_persist_meta(core, fx);
     gg_agents_await(core, recovery->until);
     end_if_done(core);
-    return settled ? GG_OK : GG_ERR_NO_MEMORY;
+    return err;
 }
 
 uint64_t gg_core_epoch(const struct gg_core *core)

@@ -54,7 +54,9 @@ enum gg_err gg_shell_recover(struct gg_shell *shell, struct gg_shell_fault *out_
                            &shell->fx);
     if (err != GG_OK) {
         (void)snprintf(out_fault->text, sizeof out_fault->text,
-                       "no memory for what the store holds");
+                       err == GG_ERR_STORE
+                           ? "two running jobs have one fence: the store is damaged"
+                           : "no memory for what the store holds");
         return err;
     }
     gg_shell_carry_out(shell);

@@ -459,6 +459,55 @@ static void damaged_and_newer_records_are_refused_by_name(void **state)
     crash(stage);
 }
 
+/* The record of the job as a running one of another id, under the same fence. */
+static struct gg_blob *same_fence_again(const struct kept *kept,
+                                        const struct gg_id *other)
+{
+    struct gg_keep_job job;
+    struct gg_keep_fault fault;
+    struct gg_buf bytes;
+    gg_buf_init(&bytes, 4096);
+    assert_int_equal(
+        gg_keep_read(gg_blob_slice(kept->bytes), GG_KEEP_JOB, &kept->id, &job, &fault),
+        GG_OK);
+    assert_int_equal(job.state, GG_JOB_RUNNING);
+    job.number++;
+    job.key_held = 0;
+    gg_keep_write(&bytes, GG_KEEP_JOB, other, &job);
+    struct gg_blob *record = gg_blob_new(gg_buf_slice(&bytes));
+    assert_non_null(record);
+    gg_buf_fini(&bytes);
+    return record;
+}
+
+/* A fence is one attempt: an outcome could end either. Found by fuzz_keep. */
+static void two_running_jobs_under_one_fence_are_no_start(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_id id = submit_keyed(stage, "k");
+    struct gg_id other = gg_id_new(stage->now.wall, &stage->rng);
+    crash(stage);
+    const struct kept *kept = stage->kept;
+    while (kept->kind != GG_KEEP_JOB || !gg_id_equal(&kept->id, &id)) {
+        kept++;
+    }
+    struct gg_blob *again = same_fence_again(kept, &other);
+    struct gg_core *core = gg_core_new(&stage->bounds, &stage->about, 1, 7);
+    const char *what = NULL;
+    gg_effects_clear(&stage->fx);
+
+    assert_int_equal(
+        gg_core_restore(core, GG_KEEP_JOB, &id, gg_blob_slice(kept->bytes), &what),
+        GG_OK);
+    assert_int_equal(
+        gg_core_restore(core, GG_KEEP_JOB, &other, gg_blob_slice(again), &what), GG_OK);
+    assert_int_equal(gg_core_restored(core, stage->now, 1, &stage->fx), GG_ERR_STORE);
+
+    gg_core_destroy(&core);
+    gg_blob_unref(&again);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
@@ -483,6 +532,7 @@ int main(void)
         TEST(wall_clock_set_back_makes_nothing_younger),
         TEST(date_is_kept_and_delay_goes_on),
         TEST(damaged_and_newer_records_are_refused_by_name),
+        TEST(two_running_jobs_under_one_fence_are_no_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
