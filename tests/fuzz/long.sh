@@ -49,15 +49,17 @@ stat() { # target, name: what libFuzzer counted
     sed -n "s/^stat::$2: *//p" "$tree/$1.log"
 }
 
-# Weighing inputs by the rarity of what they reach costs more than half of the time.
+# Somebody may stop the run for minutes: nothing hangs then. Weighing inputs by the
+# rarity of what they reach costs more than half of the time.
 fuzz_one() { # target
     trap : INT TERM
     local inputs=$tree/inputs/$1
     mkdir -p "$inputs"
     python3 $here/corpus.py unpack "$here/corpus/$1.hex" "$inputs"
     local status=0
-    "$tree/tests/fuzz/fuzz_$1" "$inputs" "$limit" -max_len="${bytes_max[$1]:-2048}" \
-        -entropic=0 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -reload=0 \
+    "$tree/tests/fuzz/fuzz_$1" "$inputs" "$limit" -max_len="${bytes_max[$1]:-1024}" \
+        -entropic=0 -timeout=300 -report_slow_units=300 -rss_limit_mb=2048 \
+        -print_final_stats=1 -reload=0 \
         -artifact_prefix="$tree/found/$1-" >"$tree/$1.log" 2>&1 || status=$?
     local runs rate findings
     runs=$(stat "$1" number_of_executed_units)
@@ -73,7 +75,7 @@ fuzz_one() { # target
 keep_one() { # target
     rm -rf "$tree/least/$1"
     mkdir -p "$tree/least/$1"
-    "$tree/tests/fuzz/fuzz_$1" -set_cover_merge=1 -max_len="${bytes_max[$1]:-2048}" \
+    "$tree/tests/fuzz/fuzz_$1" -set_cover_merge=1 -max_len="${bytes_max[$1]:-1024}" \
         "$tree/least/$1" "$tree/inputs/$1" >"$tree/$1-keep.log" 2>&1
     python3 $here/corpus.py pack "$tree/least/$1" "$here/corpus/$1.hex"
 }
