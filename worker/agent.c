@@ -125,13 +125,6 @@ static void add_todo(struct gg_worker *agent, struct gg_attempt *attempt, unsign
     }
 }
 
-static bool has_executor(const struct gg_attempt *attempt)
-{
-    return attempt->state == GG_ATTEMPT_STARTING ||
-           attempt->state == GG_ATTEMPT_RUNNING ||
-           attempt->state == GG_ATTEMPT_STOPPING;
-}
-
 /* Begin to stop an attempt; what has not been started ends at once. */
 static void stop(struct gg_worker *agent, struct gg_attempt *attempt,
                  enum gg_attempt_why why, uint64_t grace_ms)
@@ -202,7 +195,7 @@ static void on_acked(struct gg_worker *agent, uint64_t acked)
         }
         attempt->lease_ms = end;
         gg_attempt_set_timer(&agent->attempts, attempt);
-        if (has_executor(attempt)) {
+        if (gg_attempt_has_executor(attempt)) {
             add_todo(agent, attempt, GG_TODO_LEASE);
         }
     }
@@ -308,7 +301,7 @@ static void on_repeated(struct gg_worker *agent, struct gg_attempt *attempt)
 {
     if (attempt->state == GG_ATTEMPT_FINISHED) {
         gg_say_outcome(agent, attempt);
-    } else if (attempt->state == GG_ATTEMPT_RUNNING || attempt->told) {
+    } else if (attempt->state == GG_ATTEMPT_RUNNING) {
         gg_say_started(agent, attempt);
     }
 }
@@ -374,6 +367,19 @@ static void on_assign(struct gg_worker *agent, struct gg_mono now,
     begin(agent, attempt, now, assign);
 }
 
+/* It is with an executor already. One behind others may come back: its return, or its
+ * start, is the answer. */
+static void withdraw(struct gg_worker *agent, struct gg_attempt *attempt)
+{
+    on_repeated(agent, attempt);
+    if (attempt->state == GG_ATTEMPT_STARTING && attempt->behind) {
+        attempt->withdrawn = true;
+        add_todo(agent, attempt, GG_TODO_WITHDRAW);
+    } else if (attempt->state == GG_ATTEMPT_STARTING) {
+        gg_say_started(agent, attempt); /* The executor has been asked: too late. */
+    }
+}
+
 static void on_stop(struct gg_worker *agent, const struct gg_stop_info *order)
 {
     static const enum gg_attempt_why whys[] = {
@@ -395,10 +401,7 @@ static void on_stop(struct gg_worker *agent, const struct gg_stop_info *order)
         return;
     }
     if (order->reason == GG_STOP_WITHDRAWN && attempt->state != GG_ATTEMPT_ASSIGNED) {
-        on_repeated(agent, attempt);
-        if (attempt->state == GG_ATTEMPT_STARTING && !attempt->told) {
-            gg_say_started(agent, attempt); /* The executor has been asked: too late. */
-        }
+        withdraw(agent, attempt);
         return;
     }
     if (order->reason >= GG_STOP_CANCELLED &&
@@ -584,41 +587,17 @@ struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_ma
     return attempt;
 }
 
-void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fence)
-{
-    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
-    if (attempt == NULL || !has_executor(attempt) || attempt->started_ms != 0) {
-        return;
-    }
-    attempt->started_ms = now.ms;
-    if (attempt->state == GG_ATTEMPT_STARTING) {
-        if (attempt->work->run_timeout_ms > 0) {
-            attempt->run_until_ms = gg_mono_add(now, attempt->work->run_timeout_ms).ms;
-        }
-        gg_attempt_set_state(&agent->attempts, attempt, GG_ATTEMPT_RUNNING);
-    }
-    if (!attempt->told) {
-        gg_say_started(agent, attempt);
-    }
-}
-
-void gg_worker_given(struct gg_worker *agent, uint64_t fence)
-{
-    struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
-    if (attempt != NULL && has_executor(attempt) && !attempt->told) {
-        gg_say_started(agent, attempt);
-    }
-}
-
 void gg_worker_returned(struct gg_worker *agent, uint64_t fence)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
-    if (attempt == NULL || !has_executor(attempt)) {
+    if (attempt == NULL || !gg_attempt_has_executor(attempt)) {
         return;
     }
     struct gg_pool_now *pool = &agent->pools[attempt->pool];
     attempt->executor = NULL;
-    if (attempt->state != GG_ATTEMPT_STARTING || agent->draining || pool->window == 0) {
+    attempt->behind = false;
+    if (attempt->state != GG_ATTEMPT_STARTING || attempt->withdrawn ||
+        agent->draining || pool->window == 0) {
         hand_back(agent, attempt);
         return;
     }
@@ -633,7 +612,7 @@ void gg_worker_ended(struct gg_worker *agent, struct gg_mono now, uint64_t fence
                      const struct gg_ending *ending)
 {
     struct gg_attempt *attempt = gg_attempts_find(&agent->attempts, fence);
-    if (attempt == NULL || !has_executor(attempt)) {
+    if (attempt == NULL || !gg_attempt_has_executor(attempt)) {
         return;
     }
     char text[GG_ENDING_TEXT_BYTES] = "";
@@ -689,6 +668,11 @@ static void on_deadline(struct gg_worker *agent, struct gg_attempt *attempt,
         stop(agent, attempt, GG_WHY_STOP_LEASE, 0);
     } else if (attempt->state == GG_ATTEMPT_RUNNING) {
         stop(agent, attempt, GG_WHY_STOP_TIMED_OUT, agent->grace_ms);
+    } else if (attempt->state == GG_ATTEMPT_STARTING) {
+        attempt->withdrawn = true;
+        attempt->start_by_ms = INT64_MAX;
+        gg_attempt_set_timer(&agent->attempts, attempt);
+        add_todo(agent, attempt, GG_TODO_LATE);
     } else {
         stop(agent, attempt, GG_WHY_STOP_NONE, 0); /* Too late to start: goes back. */
     }

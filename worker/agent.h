@@ -200,12 +200,12 @@ void gg_worker_give_back(struct gg_worker *agent, uint64_t fence, uint64_t grace
  * gg_attempt_todo. NULL: nothing. */
 struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_mask);
 
-/* What becomes of attempts; unknown fences are ignored. `given`: an executor has it and
- * will begin it by itself, now or after others; the broker counts it as started from
- * here on. `started`: it has begun, and its time runs. `returned`: it was given, and
- * that executor will not begin it any more. */
-void gg_worker_given(struct gg_worker *agent, uint64_t fence);
+/* What becomes of attempts; unknown fences are ignored. `behind`: it is with one that
+ * does others first. `returned`: it was, and is not any more; it was not begun.
+ * `admit`: it cannot be kept from starting, later than it should. */
+void gg_worker_behind(struct gg_worker *agent, uint64_t fence);
 void gg_worker_returned(struct gg_worker *agent, uint64_t fence);
+void gg_worker_admit(struct gg_worker *agent, uint64_t fence);
 void gg_worker_started(struct gg_worker *agent, struct gg_mono now, uint64_t fence);
 void gg_worker_said(struct gg_worker *agent, uint64_t fence,
                     const struct gg_line *line);

@@ -45,6 +45,8 @@ static void save_attempt(const struct gg_worker *agent,
     gg_pack_number(pack, attempt->snooze_ms);
     gg_pack_number(pack, attempt->run_ms);
     gg_pack_number(pack, attempt->never_started);
+    gg_pack_number(pack, attempt->behind);
+    gg_pack_number(pack, attempt->withdrawn);
     gg_pack_number(pack, attempt->told);
     gg_pack_blob(pack, attempt->result);
     gg_pack_blob(pack, attempt->detail.text);
@@ -115,6 +117,8 @@ static void take_outcome(struct gg_attempt *attempt, struct gg_pack *pack)
     attempt->snooze_ms = gg_unpack_number(pack);
     attempt->run_ms = gg_unpack_number(pack);
     attempt->never_started = gg_unpack_number(pack) != 0;
+    attempt->behind = gg_unpack_number(pack) != 0;
+    attempt->withdrawn = gg_unpack_number(pack) != 0;
     attempt->told = gg_unpack_number(pack) != 0;
     attempt->result = gg_unpack_blob(pack);
     attempt->detail.text = gg_unpack_blob(pack);

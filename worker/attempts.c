@@ -208,6 +208,8 @@ static int64_t deadline_of(const struct gg_attempt *attempt)
         other = attempt->run_until_ms;
         break;
     case GG_ATTEMPT_STARTING:
+        other = attempt->behind ? attempt->start_by_ms : INT64_MAX;
+        break;
     case GG_ATTEMPT_STOPPING:
         break;
     case GG_ATTEMPT_FREE:

@@ -50,8 +50,10 @@ enum gg_attempt_why {
 
 /* What the shell has to do about an attempt, as a bit mask. */
 enum gg_attempt_todo {
-    GG_TODO_STOP = 1,  /* Stop it with `grace_ms`. */
-    GG_TODO_LEASE = 2, /* Its lease now ends at `lease_ms`. */
+    GG_TODO_STOP = 1,     /* Stop it with `grace_ms`. */
+    GG_TODO_LEASE = 2,    /* Its lease now ends at `lease_ms`. */
+    GG_TODO_WITHDRAW = 4, /* It is to come back, unless it has begun. */
+    GG_TODO_LATE = 8,     /* The same; gg_worker_admit() where it cannot be had back. */
 };
 
 /* What the job is, and what it has said: only of attempts that have an executor. */
@@ -106,7 +108,9 @@ struct gg_attempt {
     uint64_t snooze_ms;
     uint64_t run_ms;
     bool never_started;
-    bool told;              /* The broker knows that it may have started. */
+    bool behind;            /* STARTING: its executor does others first. */
+    bool withdrawn;         /* It shall not begin any more, if that can be had. */
+    bool told;              /* The broker knows that it has started. */
     struct gg_blob *result; /* Where it is not small. */
     struct gg_detail detail;
     uint8_t small[GG_ATTEMPT_SMALL_BYTES];
@@ -147,6 +151,14 @@ void gg_attempts_release(struct gg_attempts *attempts, struct gg_attempt *attemp
 
 /* The work that an assignment asks for, copied; NULL without memory. */
 struct gg_work *gg_work_new(const struct gg_assign *assign, struct gg_blob *holder);
+
+/* Is it with an executor, or on its way to one? */
+static inline bool gg_attempt_has_executor(const struct gg_attempt *attempt)
+{
+    return attempt->state == GG_ATTEMPT_STARTING ||
+           attempt->state == GG_ATTEMPT_RUNNING ||
+           attempt->state == GG_ATTEMPT_STOPPING;
+}
 
 /* Give back the work of an attempt that will not run any more. */
 void gg_attempt_drop_work(struct gg_attempt *attempt);

@@ -487,16 +487,21 @@ static void give(struct gg_staff_pool *pool, struct gg_attempt *attempt, uint32_
         on_ended(staff, spec.fence, &ending);
         return;
     }
-    gg_worker_given(staff->agent, spec.fence);
+    if (gg_executor_fence(pool->executors[index], 0) != spec.fence) {
+        gg_worker_behind(staff->agent, spec.fence);
+    }
 }
 
-/* Take the executor, idle or with others in hand; false: it has no room now. */
-static bool take_at(struct gg_staff_pool *pool, uint32_t index)
+/* Take the executor, idle or with others in hand; false: it has no room now. What may
+ * run only once is put behind nothing: until it is told as started nobody knows. */
+static bool take_at(struct gg_staff_pool *pool, const struct gg_attempt *attempt,
+                    uint32_t index)
 {
     struct gg_sup *sup = &pool->staff->sup;
     const struct gg_executor *executor = pool->executors[index];
     return executor != NULL && (gg_sup_take_at(sup, pool->index, index) ||
-                                (gg_executor_room(executor, pool->staff->turn_us) > 0 &&
+                                (attempt->work->attempts_max != 1 &&
+                                 gg_executor_room(executor, pool->staff->turn_us) > 0 &&
                                  gg_sup_take_more(sup, pool->index, index)));
 }
 
@@ -508,7 +513,7 @@ static void begin_partitioned(struct gg_staff_pool *pool, struct gg_now now)
     {
         struct gg_attempt *attempt = GG_CONTAINER(it, struct gg_attempt, line);
         uint32_t index = partition_of(pool, attempt);
-        if (take_at(pool, index)) {
+        if (take_at(pool, attempt, index)) {
             give(pool, attempt, index, now);
         }
     }
@@ -527,7 +532,7 @@ static void begin_ahead(struct gg_staff_pool *pool, struct gg_now now)
             if (attempt == NULL) {
                 return;
             }
-            if (take_at(pool, i)) {
+            if (take_at(pool, attempt, i)) {
                 give(pool, attempt, i, now);
                 any = true;
             }
@@ -577,19 +582,30 @@ static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
 
 /* ---- stopping and renewing ---- */
 
-static void do_todo(const struct gg_staff *staff, struct gg_attempt *attempt,
-                    unsigned mask)
+static void do_program(const struct gg_attempt *attempt, unsigned mask)
 {
-    bool program = is_program(staff, attempt);
-    if ((mask & GG_TODO_LEASE) != 0 && program) {
+    if ((mask & GG_TODO_LEASE) != 0) {
         gg_program_lease(attempt->executor, attempt->lease_ms);
-    } else if ((mask & GG_TODO_LEASE) != 0) {
-        gg_executor_lease(attempt->executor, attempt->fence, attempt->lease_ms);
     }
-    if ((mask & GG_TODO_STOP) != 0 && program) {
+    if ((mask & GG_TODO_STOP) != 0) {
         gg_program_stop(attempt->executor, attempt->grace_ms);
-    } else if ((mask & GG_TODO_STOP) != 0) {
-        gg_executor_stop(attempt->executor, attempt->fence, attempt->grace_ms);
+    }
+}
+
+static void do_in_executor(const struct gg_staff *staff,
+                           const struct gg_attempt *attempt, unsigned mask)
+{
+    struct gg_executor *executor = attempt->executor;
+    if ((mask & GG_TODO_LEASE) != 0) {
+        gg_executor_lease(executor, attempt->fence, attempt->lease_ms);
+    }
+    bool late = (mask & GG_TODO_LATE) != 0;
+    if ((late || (mask & GG_TODO_WITHDRAW) != 0) &&
+        !gg_executor_withdraw(executor, attempt->fence) && late) {
+        gg_worker_admit(staff->agent, attempt->fence);
+    }
+    if ((mask & GG_TODO_STOP) != 0) {
+        gg_executor_stop(executor, attempt->fence, attempt->grace_ms);
     }
 }
 
@@ -598,8 +614,10 @@ static void do_todos(struct gg_staff *staff)
     unsigned mask = 0;
     for (struct gg_attempt *attempt = gg_worker_next_todo(staff->agent, &mask);
          attempt != NULL; attempt = gg_worker_next_todo(staff->agent, &mask)) {
-        if (attempt->executor != NULL) {
-            do_todo(staff, attempt, mask);
+        if (attempt->executor != NULL && is_program(staff, attempt)) {
+            do_program(attempt, mask);
+        } else if (attempt->executor != NULL) {
+            do_in_executor(staff, attempt, mask);
         }
     }
 }

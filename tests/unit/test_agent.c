@@ -131,23 +131,23 @@ static struct gg_attempt *give(struct fixture *f, uint64_t fence)
     (void)tell(f, GG_CMD_ASSIGN, &assign);
     struct gg_attempt *attempt = gg_worker_next_start(f->agent, 0);
     gg_worker_starting(f->agent, attempt);
-    gg_worker_given(f->agent, fence);
+    gg_worker_behind(f->agent, fence);
     return attempt;
 }
 
-static void attempt_behind_another_is_told_once_and_its_time_begins_later(void **state)
+static void attempt_behind_another_begins_with_its_turn(void **state)
 {
     struct fixture *f = *state;
     const struct gg_attempt *attempt = give(f, FENCE);
-    listen_to(f);
-    assert_int_equal(count(f, GG_CMD_STARTED), 1);
 
     pass_alive(f, 5000); /* More than it may run. */
     assert_int_equal(attempt->state, GG_ATTEMPT_STARTING);
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 0);
     gg_worker_started(f->agent, f->now.mono, FENCE);
     assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
     listen_to(f);
-    assert_int_equal(count(f, GG_CMD_STARTED), 0);
+    assert_int_equal(count(f, GG_CMD_STARTED), 1);
     pass_alive(f, 1000);
     assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
     pass_alive(f, 2000);
@@ -174,7 +174,6 @@ static void returned_attempts_wait_in_their_order_ahead_of_others(void **state)
     assert_ptr_equal(gg_worker_next_start(f->agent, 0), second);
     gg_worker_starting(f->agent, second);
     assert_int_equal(gg_worker_next_start(f->agent, 0)->fence, FENCE + 2);
-    gg_worker_given(f->agent, FENCE);
     gg_worker_started(f->agent, f->now.mono, FENCE);
     end(f, FENCE, GG_OUTCOME_SUCCEEDED);
     assert_int_equal(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.kind,
@@ -198,18 +197,61 @@ static void returned_attempt_that_was_to_stop_goes_back_as_never_started(void **
     assert_null(gg_worker_next_start(f->agent, 0));
 }
 
-static void attempt_behind_another_is_not_withdrawn(void **state)
+/* What is there to do about one attempt. */
+static unsigned todo_of(struct fixture *f, const struct gg_attempt *attempt)
+{
+    unsigned mask = 0;
+    assert_ptr_equal(gg_worker_next_todo(f->agent, &mask), attempt);
+    return mask;
+}
+
+/* The answer to a pause is its return, or its start: nothing is said before. */
+static void withdrawn_attempt_behind_another_is_asked_back(void **state)
 {
     struct fixture *f = *state;
-    struct gg_attempt *attempt = give(f, FENCE);
-    struct gg_assign assign = {.id = attempt->id, .fence = FENCE};
+    for (uint64_t fence = FENCE; fence <= FENCE + 1; fence++) {
+        const struct gg_attempt *attempt = give(f, fence);
+        struct gg_assign assign = {.id = attempt->id, .fence = fence};
+
+        order_stop(f, &assign, GG_STOP_WITHDRAWN);
+
+        assert_int_equal(count(f, GG_CMD_STARTED) + count(f, GG_CMD_OUTCOME), 0);
+        assert_int_equal(todo_of(f, attempt), GG_TODO_WITHDRAW);
+    }
+    gg_worker_returned(f->agent, FENCE);
+    gg_worker_started(f->agent, f->now.mono, FENCE + 1);
     listen_to(f);
-
-    order_stop(f, &assign, GG_STOP_WITHDRAWN);
-
+    assert_int_equal(count(f, GG_CMD_OUTCOME), 1);
+    assert_true(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.never_started);
     assert_int_equal(count(f, GG_CMD_STARTED), 1);
-    assert_int_equal(count(f, GG_CMD_OUTCOME), 0);
+}
+
+/* Not later than the broker allowed, or it is told. */
+static void attempt_behind_another_is_asked_back_when_it_is_late(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_assign assign = assignment(f, FENCE);
+    assign.start_within_ms = 3000;
+    (void)tell(f, GG_CMD_ASSIGN, &assign);
+    struct gg_attempt *attempt = gg_worker_next_start(f->agent, 0);
+    gg_worker_starting(f->agent, attempt);
+    gg_worker_behind(f->agent, FENCE);
+
+    for (int i = 0; i < 10 && (attempt->todo_mask & GG_TODO_LATE) == 0; i++) {
+        unsigned mask = 0;
+        (void)gg_worker_next_todo(f->agent, &mask);
+        pass_alive(f, 1000);
+    }
+    assert_true((todo_of(f, attempt) & GG_TODO_LATE) != 0);
     assert_int_equal(attempt->state, GG_ATTEMPT_STARTING);
+    gg_worker_admit(f->agent, FENCE);
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 1);
+    gg_worker_started(f->agent, f->now.mono, FENCE);
+
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 0); /* Once is enough. */
+    assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
 }
 
 static void returned_attempt_of_a_draining_agent_goes_back(void **state)
@@ -469,10 +511,11 @@ int main(void)
         TEST(own_stop_is_not_the_brokers_silence),
         cmocka_unit_test_setup_teardown(lost_hello_is_noticed_by_the_agents_own_wakes,
                                         setup_without_welcome, teardown),
-        TEST(attempt_behind_another_is_told_once_and_its_time_begins_later),
+        TEST(attempt_behind_another_begins_with_its_turn),
         TEST(returned_attempts_wait_in_their_order_ahead_of_others),
         TEST(returned_attempt_that_was_to_stop_goes_back_as_never_started),
-        TEST(attempt_behind_another_is_not_withdrawn),
+        TEST(withdrawn_attempt_behind_another_is_asked_back),
+        TEST(attempt_behind_another_is_asked_back_when_it_is_late),
         TEST(returned_attempt_of_a_draining_agent_goes_back),
         TEST(assignment_waits_for_an_executor_and_is_told_as_started),
         TEST(outcome_is_kept_until_confirmed),

@@ -122,6 +122,24 @@ void gg_executor_stop(struct gg_executor *executor, uint64_t fence, uint64_t gra
     }
 }
 
+bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence)
+{
+    size_t start = executor->out.len;
+    uint32_t place = gg_hand_find(&executor->hand, fence);
+    if (executor->talk->write_withdraw == NULL) {
+        return false;
+    }
+    if (place < executor->hand.count && executor->socket.fd >= 0) {
+        gg_hand_at(&executor->hand, place)->withdrawn = true;
+        executor->talk->write_withdraw(&executor->out, fence);
+        if (executor->out.failed) {
+            gg_buf_cut(&executor->out, start);
+        }
+        flush(executor);
+    }
+    return true;
+}
+
 /* The one in work has not been reported as such: it is now. Where it was to be stopped
  * while it was behind others, its time for that begins. */
 static void begin_first(struct gg_executor *executor)
@@ -223,11 +241,12 @@ static void on_outcome(struct gg_executor *executor, const struct gg_said *said)
     executor->hooks.ready(executor->hooks.ctx, executor->index);
 }
 
-/* It was told to stop before it had begun. */
+/* It was told to stop, or withdrawn, before it had begun. */
 static bool on_returned(struct gg_executor *executor)
 {
     const struct gg_run_hooks *hooks = &executor->world->hooks;
-    if (!gg_hand_at(&executor->hand, 0)->stop) {
+    const struct gg_in_hand *first = gg_hand_at(&executor->hand, 0);
+    if (!first->stop && !first->withdrawn) {
         return false;
     }
     spare(executor);

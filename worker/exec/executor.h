@@ -62,6 +62,10 @@ GG_MUST_USE enum gg_err gg_executor_give(struct gg_executor *executor,
 /* Send what executors have been given: one message for each of them. */
 void gg_executor_send_all(const struct gg_run_world *world);
 
+/* An attempt that is behind others shall come back unless it has begun. False: such an
+ * executor cannot be asked. */
+bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence);
+
 /* Tell it that an attempt it has is to be given up: now, or when it would begin it;
  * `grace_ms` after that the whole executor is killed. 0: now. */
 void gg_executor_stop(struct gg_executor *executor, uint64_t fence, uint64_t grace_ms);

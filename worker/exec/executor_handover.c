@@ -14,6 +14,7 @@ static void save_hand(struct gg_executor *executor, struct gg_pack *pack)
         gg_pack_number(pack, (uint64_t)item->lease_ms);
         gg_pack_number(pack, item->grace_ms);
         gg_pack_number(pack, item->stop);
+        gg_pack_number(pack, item->withdrawn);
     }
 }
 
@@ -52,6 +53,7 @@ static void take_hand(struct gg_executor *executor, struct gg_pack *pack)
         struct gg_in_hand *item = gg_hand_at(&executor->hand, (uint32_t)i);
         item->grace_ms = gg_unpack_number(pack);
         item->stop = gg_unpack_number(pack) != 0;
+        item->withdrawn = gg_unpack_number(pack) != 0;
     }
 }
 

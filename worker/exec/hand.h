@@ -21,6 +21,7 @@ struct gg_in_hand {
     int64_t lease_ms;  /* Its end; 0 none. */
     uint64_t grace_ms; /* Of the stop. */
     bool stop;         /* It shall be given up when it comes to be in work. */
+    bool withdrawn;    /* It shall come back, unless it has begun. */
 };
 
 struct gg_hand {

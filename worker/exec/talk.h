@@ -43,6 +43,10 @@ struct gg_talk {
                       const char *folder);
     void (*write_stop)(struct gg_buf *out, uint64_t fence, uint64_t grace_ms);
 
+    /* Append the wish that an attempt comes back if it has not begun; NULL: it cannot
+     * be asked for that. */
+    void (*write_withdraw)(struct gg_buf *out, uint64_t fence);
+
     /* Read one message from the front of `bytes`, when it is there whole, and tell
      * `visit`. Returns the bytes used; 0: more are needed; GG_TALK_BAD. */
     size_t (*read)(struct gg_slice bytes, uint64_t result_bytes_max, gg_said_fn *visit,

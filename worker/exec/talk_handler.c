@@ -49,12 +49,22 @@ static void write_job(struct gg_buf *out, const struct gg_run_spec *spec,
     write_command(out, GG_CMD_ASSIGN, &assign, 0);
 }
 
-static void write_stop(struct gg_buf *out, uint64_t fence, uint64_t grace_ms)
+static void write_order(struct gg_buf *out, uint64_t fence, enum gg_stop reason,
+                        uint64_t grace_ms)
 {
-    struct gg_stop_info stop = {
-        .fence = fence, .reason = GG_STOP_CANCELLED, .grace_ms = grace_ms};
+    struct gg_stop_info stop = {.fence = fence, .reason = reason, .grace_ms = grace_ms};
     memset(stop.id.bytes, 0xff, sizeof stop.id.bytes);
     write_command(out, GG_CMD_STOP, &stop, GG_HANDLER_STOP_MARK);
+}
+
+static void write_stop(struct gg_buf *out, uint64_t fence, uint64_t grace_ms)
+{
+    write_order(out, fence, GG_STOP_CANCELLED, grace_ms);
+}
+
+static void write_withdraw(struct gg_buf *out, uint64_t fence)
+{
+    write_order(out, fence, GG_STOP_WITHDRAWN, 0);
 }
 
 static bool is_handlers_own(uint64_t kind)
@@ -141,5 +151,6 @@ const struct gg_talk gg_talk_handler = {
     .stop_signal = 0,
     .write_job = write_job,
     .write_stop = write_stop,
+    .write_withdraw = write_withdraw,
     .read = read_message,
 };

@@ -84,7 +84,9 @@ static void note_stop(struct gg_executor_link *link, struct gg_slice frame)
     if (gg_message_open(frame, (struct gg_slice){0}, &message, &fault) == GG_OK &&
         gg_message_next(&message, &command, &fault) && fault.err == GG_OK &&
         command.code == GG_CMD_STOP) {
-        link->stops[link->stop_count++ % GG_STOPS_MAX] = command.as.stop.fence;
+        link->stops[link->stop_count++ % GG_STOPS_MAX] = (struct gg_stop_order){
+            .fence = command.as.stop.fence,
+            .withdrawn = command.as.stop.reason == GG_STOP_WITHDRAWN};
     }
 }
 
@@ -103,10 +105,11 @@ static void note_stops(struct gg_executor_link *link)
     }
 }
 
-bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence)
+bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence,
+                            bool begun)
 {
     for (int i = 0; i < GG_STOPS_MAX; i++) {
-        if (link->stops[i] == fence) {
+        if (link->stops[i].fence == fence && !(begun && link->stops[i].withdrawn)) {
             return true;
         }
     }
@@ -194,7 +197,7 @@ static bool is_withdrawn(struct gg_executor_link *link, uint64_t fence)
         link->looked_us = now_us;
         (void)gg_executor_read(link, false);
     }
-    return link->stop_count > 0 && gg_executor_is_stopped(link, fence);
+    return link->stop_count > 0 && gg_executor_is_stopped(link, fence, false);
 }
 
 static void hand_back(const ganger_job *job)

@@ -63,7 +63,7 @@ int ganger_job_cancelled(ganger_job *job)
 {
     if (!job->cancelled) {
         (void)gg_executor_read(job->link, false);
-        job->cancelled = gg_executor_is_stopped(job->link, job->assign.fence);
+        job->cancelled = gg_executor_is_stopped(job->link, job->assign.fence, true);
     }
     return job->cancelled || job->link->closed ? 1 : 0;
 }

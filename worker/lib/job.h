@@ -6,7 +6,13 @@
 
 #include "common/codec.h"
 
-enum { GG_STOPS_MAX = 64 }; /* As many as there are attempts in its hand. */
+enum { GG_STOPS_MAX = 128 }; /* Two for each attempt there may be in its hand. */
+
+/* An attempt that is to be given up, or only not to be begun. */
+struct gg_stop_order {
+    uint64_t fence;
+    bool withdrawn;
+};
 
 /* The executor's end of its socket. */
 struct gg_executor_link {
@@ -15,12 +21,12 @@ struct gg_executor_link {
     size_t at;    /* Where the first message begins that has not been dealt with. */
     size_t noted; /* Looked for stops up to here. */
     struct gg_buf out;
-    struct gg_buf held;           /* The message of the job in work. */
-    struct gg_buf outcome;        /* Reported, and sent when `run` returns. */
-    uint64_t stops[GG_STOPS_MAX]; /* Fences of attempts to give up; a ring. */
-    uint32_t stop_count;          /* Since the start. */
-    int64_t looked_us;            /* Into the socket, for stops. */
-    bool closed;                  /* The agent has gone. */
+    struct gg_buf held;    /* The message of the job in work. */
+    struct gg_buf outcome; /* Reported, and sent when `run` returns. */
+    struct gg_stop_order stops[GG_STOPS_MAX]; /* A ring. */
+    uint32_t stop_count;                      /* Since the start. */
+    int64_t looked_us;                        /* Into the socket, for stops. */
+    bool closed;                              /* The agent has gone. */
 };
 
 struct ganger_job {
@@ -47,7 +53,9 @@ bool gg_executor_send(struct gg_executor_link *link, enum gg_command_code code,
  * has gone (link->closed). */
 bool gg_executor_read(struct gg_executor_link *link, bool wait);
 
-/* Has the agent said that this attempt is to be given up? */
-bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence);
+/* Has the agent said that this attempt is to be given up? Before it has begun, a wish
+ * to have it back counts too. */
+bool gg_executor_is_stopped(const struct gg_executor_link *link, uint64_t fence,
+                            bool begun);
 
 #endif

@@ -92,7 +92,8 @@ class Renew(Fleet):
         pools = {"h": f"handler = {handler}", "c": f"coprocess = {COPROCESS}"}
         agent = self.start_agent("".join(
             f"[pool {name}]\nqueues = {name}\nsize = 1\nbatch = 8\n{what}\n"
-            for name, what in pools.items()))
+            for name, what in pools.items()) +
+            f"[pool other]\nqueues = other\n{SCRIPTS}\n")
         for renewal, kill in ((1, False), (2, True)):
             held, gates = {}, {}
             for name in pools:
@@ -117,8 +118,9 @@ class Renew(Fleet):
         self.assertNotRegex(self.logs["one"].read_text(), "not_taken_over|left_behind")
 
     def line_up(self, name, gate, renewal):
-        """A job that waits for `gate`, and others that have been given to its executor:
-        they count as started. Returns its pid and the jobs."""
+        """A job that waits for `gate`, and others that are on their way to its executor:
+        the last of all shows it, it does not end at once when it is cancelled. Returns
+        the executor's pid and the jobs."""
         notes = self.home / f"notes-{name}-{renewal}"
         count, until, note = ("pid", f"until {gate}", f"note {notes} %d") if name == "h" \
             else ("answer $$", f"while [ ! -e {gate} ]; do sleep 0.02; done; answer on",
@@ -131,9 +133,12 @@ class Renew(Fleet):
             self.ganger("queue", "pause", name, "--reason", "all at once")
             first = self.submit(name, until)
             behind = [self.submit(name, note % n) for n in range(4)]
+            last = self.submit(name, count)
             self.ganger("queue", "resume", name)
             self.until("the first has begun", lambda: self.has_started(first))
-            if all(self.has_started(job) for job in behind):
+            self.ganger("cancel", last)
+            self.ganger("run", "other", "echo round trip", "--wait=20s")
+            if "cancelled" not in self.ganger("status", last):
                 return pid, first, behind
             gate.touch()
             for job in [first] + behind:
