@@ -13,6 +13,9 @@
 #include "common/assert.h"
 #include "common/codec.h"
 
+/* Timers that come so soon are looked at with those that are due. */
+enum { TOGETHER_MS = 250 };
+
 /* ---- life time ---- */
 
 struct gg_agent *gg_agent_ref(struct gg_agent *agent)
@@ -305,17 +308,20 @@ static bool drop_pools(struct gg_agent *agent, uint64_t named)
 }
 
 /* Take the windows as stated; of pools not known yet also what they serve. (Leases can
- * be theirs already: an attempt taken back names the pool that runs it.) */
-static void take_pools(struct gg_core *core, struct gg_effects *fx,
+ * be theirs already: an attempt taken back names the pool that runs it.) True: a window
+ * is larger than before. */
+static bool take_pools(struct gg_core *core, struct gg_effects *fx,
                        struct gg_agent *agent, struct gg_list pools)
 {
     struct gg_pool_info info;
     struct gg_fault fault;
     uint8_t known = agent->pool_count;
     uint64_t named = 0;
+    bool larger = false;
     while (gg_list_next_record(&pools, GG_RECORD_POOL, &info, &fault)) {
         named |= UINT64_C(1) << (info.pool - 1);
         struct gg_pool *pool = find_pool(agent, info.pool);
+        larger = larger || pool == NULL || info.slots > pool->slots;
         if (pool == NULL) {
             add_pool(core, agent, &info);
         } else {
@@ -330,6 +336,7 @@ static void take_pools(struct gg_core *core, struct gg_effects *fx,
         gg_leases_count_pools(agent);
         gg_persist_agent(core, fx, agent);
     }
+    return larger;
 }
 
 void gg_agent_feed(struct gg_core *core, struct gg_effects *fx, struct gg_agent *agent)
@@ -385,10 +392,12 @@ bool gg_agent_heard(struct gg_core *core, struct gg_effects *fx, struct gg_agent
 void gg_agent_heartbeat(struct gg_core *core, struct gg_effects *fx,
                         struct gg_agent *agent, const struct gg_heartbeat *heartbeat)
 {
+    bool more = agent->draining && !heartbeat->draining;
     gg_leases_renew(core, agent, heartbeat->held);
     agent->draining = heartbeat->draining;
-    take_pools(core, fx, agent, heartbeat->pools);
-    gg_agent_feed(core, fx, agent);
+    if (take_pools(core, fx, agent, heartbeat->pools) || more) {
+        gg_agent_feed(core, fx, agent);
+    }
 }
 
 void gg_agent_closed(struct gg_core *core, struct gg_effects *fx,
@@ -431,15 +440,36 @@ static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
     arm(core, agent);
 }
 
+/* Put a timer that is not due yet back to when it should be. True: it has moved. */
+static bool move_on(struct gg_core *core, struct gg_agent *agent)
+{
+    int64_t before = agent->timer.at;
+    if (agent->peer == GG_PEER_NONE || agent->suspect) {
+        return false;
+    }
+    arm(core, agent);
+    return agent->timer.at != before;
+}
+
+/* The timer of an agent that speaks comes every few seconds and finds nothing. A whole
+ * fleet's are looked at together: each by itself would wake the broker. */
 void gg_agents_due(struct gg_core *core, struct gg_effects *fx)
 {
+    int64_t now_ms = core->now.mono.ms;
+    bool due = false;
     for (int n = 0; n < GG_DUE_PER_STEP; n++) {
         struct gg_heap_node *node = gg_heap_first(&core->agent_timers);
-        if (node == NULL || node->at > core->now.mono.ms) {
+        if (node == NULL || node->at > now_ms + (due ? TOGETHER_MS : 0)) {
             return;
         }
-        gg_heap_remove(&core->agent_timers, node);
-        on_due(core, fx, GG_CONTAINER(node, struct gg_agent, timer));
+        struct gg_agent *agent = GG_CONTAINER(node, struct gg_agent, timer);
+        if (node->at <= now_ms) {
+            due = true;
+            gg_heap_remove(&core->agent_timers, node);
+            on_due(core, fx, agent);
+        } else if (!move_on(core, agent)) {
+            return; /* It will really be due. */
+        }
     }
 }
 
@@ -586,7 +616,7 @@ void gg_agent_hello(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     gg_say_welcome(core, fx, peer);
     gg_leases_settle(core, fx, agent, hello->held);
     agent->seq = 0;
-    take_pools(core, fx, agent, hello->pools);
+    (void)take_pools(core, fx, agent, hello->pools);
     if (agent->seq == 0) {
         gg_persist_agent(core, fx, agent); /* It may come without pools. */
     }

@@ -73,16 +73,17 @@ struct gg_agent;
 struct gg_pool {
     struct gg_agent *agent;
     uint8_t number; /* The agent's; at least 1. */
+    uint8_t pattern_count;
     uint32_t slots;
     uint32_t busy;
-    struct gg_name name;
-    struct gg_name realm;
-    uint8_t pattern_count;
-    struct gg_name patterns[GG_PATTERNS_MAX];
-    struct gg_link subs; /* struct gg_sub.of_pool */
     uint32_t sub_count;
+    struct gg_link subs;   /* struct gg_sub.of_pool */
     struct gg_link shut;   /* struct gg_sub.open of those it had no credit for. */
     struct gg_heap urgent; /* struct gg_sub.urgent, by gg_job_urgency(). */
+    struct gg_name name;
+    struct gg_name realm;
+    struct gg_name
+        patterns[GG_PATTERNS_MAX]; /* Some pages: what is busy stands before. */
 };
 
 /* A pool takes work from a queue. */
@@ -105,30 +106,32 @@ enum gg_agent_state {
 };
 
 struct gg_agent {
+    /* What each heartbeat looks at. */
+    uint32_t peer; /* Open session, or GG_PEER_NONE. */
+    bool suspect;
+    bool draining;
+    uint8_t pool_count;
+    struct gg_mono last_seen;
+    struct gg_heap_node timer;
+    struct gg_link leases; /* struct gg_job.lease */
+    uint32_t busy;
+    uint32_t refs; /* Jobs that name it; the core's map counts as one. */
+    struct gg_pool *pools[GG_POOLS_MAX];
+
     struct gg_blob *name; /* Shared with histories. */
     uint64_t hash;
-    uint32_t refs; /* Jobs that name it; the core's map counts as one. */
-    uint32_t peer; /* Open session, or GG_PEER_NONE. */
     uint64_t incarnation;
     uint64_t pid;
     struct gg_blob *host;
     struct gg_blob *program;
     struct gg_name
         realm; /* Of its first pool: who may not see it does not see the agent. */
-    bool suspect;
-    bool draining;
-    struct gg_mono last_seen;
     struct gg_mono gone_since; /* While peer is NONE. */
     struct gg_wall connected_at;
-    struct gg_heap_node timer;
     uint64_t seq;            /* Number of its last record; 0: it has none. */
     struct gg_blob *awaited; /* Its record, until it is back after a restart. */
-    uint32_t busy;
-    struct gg_link leases;  /* struct gg_job.lease */
-    struct gg_blob *report; /* How its pools are, packed as it said it. */
+    struct gg_blob *report;  /* How its pools are, packed as it said it. */
     uint32_t report_count;
-    uint8_t pool_count;
-    struct gg_pool *pools[GG_POOLS_MAX];
 };
 
 struct gg_session {

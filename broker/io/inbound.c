@@ -282,6 +282,7 @@ void gg_shell_drain(struct gg_shell *shell, enum gg_endpoint endpoint, int budge
     for (int i = 0; i < budget && shell->failed == GG_OK; i++) {
         if (!receive(shell, endpoint, &arrival)) {
             shell->drained[endpoint] = true;
+            shell->routers[endpoint].touched = false;
             return;
         }
         on_arrival(shell, &arrival);

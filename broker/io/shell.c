@@ -1,10 +1,10 @@
 /* shell.c - the loop: wait, drain, tick, make durable, let out, send. */
 #include "broker/io/shell.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,11 +15,11 @@ enum {
     LOOKS_MAX = 16,
     BUDGET = 200, /* Messages of one endpoint in one pass. */
     TICKS_MAX = 8,
-    WAIT_MS_MAX = 1000, /* Every socket is touched at least so often. */
-    STUCK_WAIT_MS = 5,  /* libzmq does not say when one peer takes messages again. */
-    HELD_WAIT_MS = 1,   /* For a store that cannot be polled. */
+    WAIT_MS_MAX = 1000,
+    STUCK_WAIT_MS = 5, /* libzmq does not say when one peer takes messages again. */
+    HELD_WAIT_MS = 1,  /* For a store that cannot be polled. */
     LEAVE_MS_MAX = 1000,
-    HOUSEKEEPING_MS = 500,
+    HOUSEKEEPING_MS = 500, /* Every socket is read at least so often, too. */
 };
 
 /* ---- waiting ---- */
@@ -49,12 +49,17 @@ static int64_t wait_ms(const struct gg_shell *shell)
     return wait < WAIT_MS_MAX ? wait : WAIT_MS_MAX;
 }
 
-static bool readable(void *socket)
+/* Ask libzmq about an endpoint. True: a message waits there. */
+static bool ask(struct gg_shell *shell, enum gg_endpoint endpoint)
 {
-    int events = 0;
-    size_t size = sizeof events;
-    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN) != 0;
+    shell->drained[endpoint] = !gg_router_pending(&shell->routers[endpoint]);
+    return !shell->drained[endpoint];
+}
+
+/* The same of an endpoint that was used since it was last asked. */
+static bool ask_touched(struct gg_shell *shell, enum gg_endpoint endpoint)
+{
+    return shell->routers[endpoint].touched && ask(shell, endpoint);
 }
 
 /* Look for more work for a short while before sleeping, while it pays. True: there is
@@ -67,26 +72,69 @@ static bool look_again(struct gg_shell *shell)
     int64_t end_us = gg_mono_us() + (int64_t)shell->config->spin_us;
     bool found = false;
     do {
-        found = readable(shell->routers[GG_ENDPOINT_AGENT].socket) ||
-                readable(shell->routers[GG_ENDPOINT_CLIENT].socket);
+        found = ask(shell, GG_ENDPOINT_AGENT) || ask(shell, GG_ENDPOINT_CLIENT);
         (void)sched_yield(); /* Who has work goes first. */
     } while (!found && gg_mono_us() < end_us);
     gg_spin_learn(&shell->spin, found);
     return found;
 }
 
-/* Wait for a message, an event, a signal, the store or the time. */
+/* What the loop sleeps on, besides the time. */
+enum wake { WAKE_SIGNAL, WAKE_AGENT, WAKE_CLIENT, WAKE_MONITOR, WAKE_STORE, WAKES_MAX };
+
+static bool watch(struct gg_shell *shell, int fd, enum wake wake)
+{
+    struct epoll_event item = {.events = EPOLLIN, .data.u32 = wake};
+    return epoll_ctl(shell->wake_fd, EPOLL_CTL_ADD, fd, &item) == 0;
+}
+
+bool gg_shell_watch(struct gg_shell *shell)
+{
+    const struct gg_router *agents = &shell->routers[GG_ENDPOINT_AGENT];
+    const struct gg_router *clients = &shell->routers[GG_ENDPOINT_CLIENT];
+    int store_fd = gg_store_descriptor(shell->store);
+    shell->wake_fd = epoll_create1(EPOLL_CLOEXEC);
+    return shell->wake_fd >= 0 && watch(shell, shell->signal_fd, WAKE_SIGNAL) &&
+           watch(shell, agents->fd, WAKE_AGENT) &&
+           watch(shell, clients->fd, WAKE_CLIENT) &&
+           watch(shell, agents->monitor_fd, WAKE_MONITOR) &&
+           watch(shell, clients->monitor_fd, WAKE_MONITOR) &&
+           (store_fd < 0 || watch(shell, store_fd, WAKE_STORE));
+}
+
+/* Sleep until a descriptor has something to tell, and note which. True: a signal. */
+static bool sleep_on_descriptors(struct gg_shell *shell, int64_t timeout_ms)
+{
+    struct epoll_event items[WAKES_MAX + 1];
+    bool signals = false;
+    int count = epoll_wait(shell->wake_fd, items, WAKES_MAX + 1, (int)timeout_ms);
+    for (int i = 0; i < count; i++) {
+        switch ((enum wake)items[i].data.u32) {
+        case WAKE_SIGNAL:
+            signals = true;
+            break;
+        case WAKE_AGENT:
+            shell->drained[GG_ENDPOINT_AGENT] = false;
+            break;
+        case WAKE_CLIENT:
+            shell->drained[GG_ENDPOINT_CLIENT] = false;
+            break;
+        case WAKE_MONITOR:
+            shell->monitors_quiet = false;
+            break;
+        case WAKE_STORE: /* It is asked in each pass. */
+        case WAKES_MAX:
+            break;
+        }
+    }
+    return signals;
+}
+
+/* Wait for a message, an event, a signal, the store or the time. zmq_poll() would ask
+ * each of its sockets twice; here only those are asked, and read, that were used or
+ * have something to tell. */
 static bool wait_for_input(struct gg_shell *shell)
 {
-    int store_fd = gg_store_descriptor(shell->store);
-    zmq_pollitem_t items[] = {
-        {.fd = shell->signal_fd, .events = ZMQ_POLLIN},
-        {.socket = shell->routers[GG_ENDPOINT_AGENT].socket, .events = ZMQ_POLLIN},
-        {.socket = shell->routers[GG_ENDPOINT_CLIENT].socket, .events = ZMQ_POLLIN},
-        {.socket = shell->routers[GG_ENDPOINT_AGENT].monitor, .events = ZMQ_POLLIN},
-        {.socket = shell->routers[GG_ENDPOINT_CLIENT].monitor, .events = ZMQ_POLLIN},
-        {.fd = store_fd, .events = ZMQ_POLLIN},
-    };
     int64_t timeout_ms = wait_ms(shell);
     if (timeout_ms > 0 && shell->looks < LOOKS_MAX && look_again(shell)) {
         shell->looks++; /* Signals and the store have their turn soon enough. */
@@ -94,8 +142,9 @@ static bool wait_for_input(struct gg_shell *shell)
     }
     shell->looks = 0;
     gg_outbox_flush(&shell->outbox, true); /* Before a sleep nothing stays behind. */
-    (void)zmq_poll(items, store_fd < 0 ? 5 : 6, (long)timeout_ms);
-    return items[0].revents != 0;
+    bool agents_wait = ask_touched(shell, GG_ENDPOINT_AGENT);
+    bool clients_wait = ask_touched(shell, GG_ENDPOINT_CLIENT);
+    return sleep_on_descriptors(shell, agents_wait || clients_wait ? 0 : timeout_ms);
 }
 
 /* ---- one pass ---- */
@@ -201,6 +250,23 @@ static void let_out(struct gg_shell *shell)
     gg_outbox_flush(&shell->outbox, shell->closing);
 }
 
+/* Read what has come. Where nothing is known to wait there is no look, unless at
+ * `everything`. */
+static void read_in(struct gg_shell *shell, bool everything)
+{
+    static const enum gg_endpoint agents_first[] = {GG_ENDPOINT_AGENT,
+                                                    GG_ENDPOINT_CLIENT};
+    if (everything || !shell->monitors_quiet) {
+        gg_shell_monitors(shell);
+    }
+    for (int i = 0; i < GG_ENDPOINT_COUNT; i++) {
+        enum gg_endpoint endpoint = agents_first[i];
+        if (everything || !shell->drained[endpoint]) {
+            gg_shell_drain(shell, endpoint, BUDGET);
+        }
+    }
+}
+
 static void pass(struct gg_shell *shell, bool signals)
 {
     struct gg_mono before = shell->now.mono;
@@ -210,14 +276,13 @@ static void pass(struct gg_shell *shell, bool signals)
     }
     gg_metrics_add(&shell->metrics, GG_METRIC_PASSES, 1);
     check_stall(shell, before);
-    gg_shell_monitors(shell);
-    gg_shell_drain(shell, GG_ENDPOINT_AGENT, BUDGET);
-    gg_shell_drain(shell, GG_ENDPOINT_CLIENT, BUDGET);
+    bool housekeeping = gg_mono_reached(shell->housekeeping_at, shell->now.mono);
+    read_in(shell, housekeeping);
     tick(shell);
     gg_shell_ask_store(shell);
     close_left(shell);
     close_doomed(shell);
-    if (gg_mono_reached(shell->housekeeping_at, shell->now.mono)) {
+    if (housekeeping) {
         shell->housekeeping_at = gg_mono_add(shell->now.mono, HOUSEKEEPING_MS);
         gg_shell_housekeeping(shell);
     }

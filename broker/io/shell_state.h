@@ -39,8 +39,10 @@ struct gg_shell {
 
     void *context;
     struct gg_router routers[GG_ENDPOINT_COUNT];
-    bool drained[GG_ENDPOINT_COUNT]; /* In this pass. */
+    bool drained[GG_ENDPOINT_COUNT]; /* Nothing is known to wait there. */
+    bool monitors_quiet;             /* The same of all monitors. */
     int signal_fd;
+    int wake_fd; /* epoll: of all that the loop sleeps on. */
 
     zmq_msg_t route;
     zmq_msg_t frame;
@@ -60,6 +62,9 @@ struct gg_shell {
     bool closing;
     enum gg_err failed; /* The store is gone, or memory: end. */
 };
+
+/* shell.c: make wake_fd, once all is open that the loop sleeps on. */
+GG_MUST_USE bool gg_shell_watch(struct gg_shell *shell);
 
 /* inbound.c: read at most `budget` messages of an endpoint. */
 void gg_shell_drain(struct gg_shell *shell, enum gg_endpoint endpoint, int budget);

@@ -112,11 +112,18 @@ static void *open_monitor(void *context, void *socket, enum gg_endpoint endpoint
     return monitor;
 }
 
+static bool get_fd(void *socket, int *out_fd)
+{
+    size_t size = sizeof *out_fd;
+    return zmq_getsockopt(socket, ZMQ_FD, out_fd, &size) == 0;
+}
+
 enum gg_err gg_router_open(void *context, const struct gg_router_config *config,
                            struct gg_router *out_router,
                            struct gg_fault_text *out_fault)
 {
-    struct gg_router router = {.socket = zmq_socket(context, ZMQ_ROUTER)};
+    struct gg_router router = {.socket = zmq_socket(context, ZMQ_ROUTER),
+                               .touched = true};
     if (router.socket == NULL || !set_options(router.socket, config) ||
         !set_keys(router.socket, config->secret)) {
         (void)snprintf(out_fault->text, sizeof out_fault->text,
@@ -125,7 +132,8 @@ enum gg_err gg_router_open(void *context, const struct gg_router_config *config,
         return GG_ERR_SYSTEM;
     }
     router.monitor = open_monitor(context, router.socket, config->endpoint);
-    if (router.monitor == NULL) {
+    if (router.monitor == NULL || !get_fd(router.socket, &router.fd) ||
+        !get_fd(router.monitor, &router.monitor_fd)) {
         (void)snprintf(out_fault->text, sizeof out_fault->text,
                        "libzmq refuses a socket monitor: %s", zmq_strerror(errno));
         gg_router_close(&router, 0);
@@ -251,6 +259,15 @@ void gg_router_close(struct gg_router *router, int linger_ms)
     *router = (struct gg_router){0};
 }
 
+bool gg_router_pending(struct gg_router *router)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    router->touched = zmq_getsockopt(router->socket, ZMQ_EVENTS, &events, &size) != 0 ||
+                      (events & ZMQ_POLLIN) != 0;
+    return router->touched;
+}
+
 /* An event is two frames: number and value, then the address, which is not needed. */
 bool gg_router_event(struct gg_router *router, struct gg_socket_event *out_event)
 {
@@ -295,11 +312,11 @@ static bool send_copy(void *socket, struct gg_slice bytes, int flags)
 
 /* Only the routing-id frame is held against the peer's limit; once it is taken the rest
  * of the message goes through, so that only memory can fail there. */
-enum gg_sent gg_router_send(const struct gg_router *router,
-                            const struct gg_route *route, struct gg_slice frame,
-                            struct gg_blob *attachment)
+enum gg_sent gg_router_send(struct gg_router *router, const struct gg_route *route,
+                            struct gg_slice frame, struct gg_blob *attachment)
 {
     void *socket = router->socket;
+    router->touched = true;
     if (zmq_send(socket, route->id, route->len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         return errno == EAGAIN || errno == EINTR ? GG_SENT_STUCK : GG_SENT_GONE;
     }

@@ -24,6 +24,9 @@ struct gg_router_config {
 struct gg_router {
     void *socket;
     void *monitor;                  /* PAIR that reads its events. */
+    int fd;                         /* To poll for `socket`: gg_router_pending(). */
+    int monitor_fd;                 /* The same for `monitor`. */
+    bool touched;                   /* Used since it was last found to hold nothing. */
     char address[GG_ADDRESS_BYTES]; /* First one bound, as the kernel has it. */
     int locks[GG_ADDRESSES_MAX];    /* Of ipc paths; -1 where there is none. */
     int lock_count;
@@ -62,9 +65,13 @@ void gg_router_close(struct gg_router *router, int linger_ms);
 /* The next event, without waiting. */
 bool gg_router_event(struct gg_router *router, struct gg_socket_event *out_event);
 
+/* Is a message there to be received? A descriptor of libzmq tells only of what is new
+ * since its socket was last used, if only to send: before a sleep on the descriptor a
+ * socket that was touched has to be asked. */
+bool gg_router_pending(struct gg_router *router);
+
 /* Send one message of ours without waiting. */
-enum gg_sent gg_router_send(const struct gg_router *router,
-                            const struct gg_route *route, struct gg_slice frame,
-                            struct gg_blob *attachment);
+enum gg_sent gg_router_send(struct gg_router *router, const struct gg_route *route,
+                            struct gg_slice frame, struct gg_blob *attachment);
 
 #endif

@@ -296,6 +296,7 @@ static struct gg_shell *new_shell(const struct gg_shell_config *config)
     shell->epoch = config->epoch;
     shell->now = gg_now();
     shell->signal_fd = -1;
+    shell->wake_fd = -1;
     shell->connections_max = connections_within_limits(config->connections_max);
     gg_list_init(&shell->leaving);
     gg_list_init(&shell->outbox.flushing);
@@ -353,6 +354,9 @@ enum gg_err gg_shell_open(const struct gg_shell_config *config,
     }
     if (err == GG_OK) {
         err = gg_shell_recover(shell, out_fault);
+    }
+    if (err == GG_OK && !gg_shell_watch(shell)) {
+        err = fault(out_fault, GG_ERR_SYSTEM, "the system refuses a descriptor");
     }
     if (err != GG_OK) {
         shell->store = NULL;
@@ -421,6 +425,9 @@ void gg_shell_close(struct gg_shell **shell_p)
     }
     if (shell->signal_fd >= 0) {
         (void)close(shell->signal_fd);
+    }
+    if (shell->wake_fd >= 0) {
+        (void)close(shell->wake_fd);
     }
     free(shell);
 }

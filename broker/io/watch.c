@@ -29,6 +29,7 @@ static void on_disconnected(struct gg_shell *shell, enum gg_endpoint endpoint, i
     if (peer != NULL && peer->serial == connection->serial) {
         peer->fd = -1;
         peer->left_at = shell->now.mono;
+        shell->drained[endpoint] = false;
         gg_list_remove(&peer->leaving);
         gg_list_push_back(&shell->leaving, &peer->leaving);
     }
@@ -36,6 +37,7 @@ static void on_disconnected(struct gg_shell *shell, enum gg_endpoint endpoint, i
 
 void gg_shell_monitors(struct gg_shell *shell)
 {
+    shell->monitors_quiet = true;
     for (int i = 0; i < GG_ENDPOINT_COUNT; i++) {
         struct gg_socket_event event;
         while (gg_router_event(&shell->routers[i], &event)) {

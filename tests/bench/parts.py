@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ def tool(name: str, *words: object) -> dict[str, float]:
     return figures(run.stdout)
 
 
+def cpu_of(process: subprocess.Popen[str]) -> float:
+    """Seconds of CPU that it has used, all threads; to the nanosecond."""
+    tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
 @dataclass
 class Broker:
     """A broker that serves."""
@@ -36,9 +43,7 @@ class Broker:
     agents: str
 
     def cpu(self) -> float:
-        """Seconds of CPU that it has used, all threads."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        return cpu_of(self.process)
 
     def memory(self) -> int:
         """Bytes of it that are in memory."""
@@ -64,6 +69,8 @@ def start_broker(*words: object) -> Broker:
     for line in process.stderr:
         ready = re.search(r"event=ready .*?client=(\S+) .*?agent=(\S+)", line)
         if ready:
+            # Nobody wants the rest, but a full pipe would stop the broker.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
             return Broker(process, ready[1], ready[2])
         print(line, end="", file=sys.stderr)
     raise SystemExit("gangerd did not become ready")
@@ -71,7 +78,7 @@ def start_broker(*words: object) -> Broker:
 
 def stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.communicate()
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -113,6 +120,35 @@ def swarm(kind: str, endpoint: str, count: int) -> Iterator[None]:
     finally:
         process.stdin.close()
         process.wait()
+
+
+@contextlib.contextmanager
+def relay(answer_bytes: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A bare relay of heartbeats, and its endpoint."""
+    process = subprocess.Popen([BENCH / "heartbeats", "relay", str(answer_bytes)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+@contextlib.contextmanager
+def beating(endpoint: str, count: int, every_ms: int) -> Iterator[dict[str, float]]:
+    """Agents that send heartbeats; what they sent is told once they have ended."""
+    process = subprocess.Popen(
+        [BENCH / "heartbeats", "fleet", endpoint, str(count), str(every_ms)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    if process.stdout.readline().strip() != "ready":
+        raise SystemExit(f"a fleet of {count} at {endpoint} did not become ready")
+    told: dict[str, float] = {}
+    try:
+        yield told
+    finally:
+        told.update(figures(process.communicate()[0]))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from parts import BIN, Broker, agent, broker, folder, swarm, tool
+from parts import BIN, Broker, agent, beating, broker, cpu_of, folder, relay, swarm, tool
 
 ROOM = ["--set", "jobs_max=20000000", "--set", "realm_jobs_max=20000000",
         "--set", "queue_jobs_max=20000000", "--set", "memory_bytes_max=32G",
@@ -18,6 +18,8 @@ ROOM = ["--set", "jobs_max=20000000", "--set", "realm_jobs_max=20000000",
 PAYLOAD = 100
 HOUR_MS = 3600000
 PIECE = 500000  # Jobs that are timed: into, and out of, a backlog.
+FLEET = 200
+BEATS_MS = (1000, 100)  # Between two heartbeats of an agent; the first is the default.
 
 
 def say(name: str, text: str) -> None:
@@ -138,6 +140,58 @@ def idle_connections(quick: bool) -> str:
     return f"connection {each:.0f} KB"
 
 
+def beats_cost(process: subprocess.Popen[str], endpoint: str, every_ms: int,
+               seconds: int) -> tuple[float, dict[str, float]]:
+    """CPU seconds a second under an idle fleet's heartbeats, and what these were."""
+    with beating(endpoint, FLEET, every_ms) as told:
+        time.sleep(1)  # The hellos are behind.
+        before, start = cpu_of(process), time.monotonic()
+        time.sleep(seconds)
+        cost = (cpu_of(process) - before) / (time.monotonic() - start)
+    if told["answers"] != told["beats"]:
+        raise SystemExit(f"of {told['beats']:.0f} heartbeats {told['answers']:.0f} were "
+                         "answered")
+    return cost, told
+
+
+def beats_pair(one: Broker, bare: tuple[subprocess.Popen[str], str], every_ms: int,
+               seconds: int, broker_first: bool) -> tuple[float, float]:
+    """What the broker and the relay cost, one after the other."""
+    sides = [(one.process, one.agents), bare]
+    costs, told = [0.0, 0.0], []
+    for side in (0, 1) if broker_first else (1, 0):
+        costs[side], said = beats_cost(*sides[side], every_ms, seconds)
+        told.append((said["beat_bytes"], said["answer_bytes"]))
+    if told[0] != told[1]:
+        raise SystemExit(f"not the same bytes: {told}")
+    return costs[0], costs[1]
+
+
+def idle_fleet(where: pathlib.Path | None) -> Callable[[bool], str]:
+    """Agents without work: the broker beside a bare relay of the same heartbeats. Where
+    each beat has to wake a processor, what that costs varies threefold from one moment to
+    the next: the row with ten beats a second is the one to compare."""
+
+    def row(quick: bool) -> str:
+        short = []
+        with folder(where) as data, broker("--data", data) as one:
+            _, told = beats_cost(one.process, one.agents, BEATS_MS[0], 1)
+            with relay(int(told["answer_bytes"])) as bare:
+                for every_ms in BEATS_MS:
+                    pairs = [beats_pair(one, bare, every_ms, 1 if quick else 2,
+                                        i % 2 == 0) for i in range(2 if quick else 8)]
+                    ratios = [ours / least for ours, least in pairs]
+                    ours, least = (statistics.median(side) * 100 for side in zip(*pairs))
+                    say(f"idle fleet of {FLEET}, {every_ms} ms",
+                        f"{ours:.2f} % of a core, a relay of the same heartbeats "
+                        f"{least:.2f} %: {statistics.median(ratios):.2f} "
+                        f"({min(ratios):.2f}-{max(ratios):.2f}; at most 1.3)")
+                    short.append(f"{statistics.median(ratios):.2f}")
+        return f"idle fleet {', '.join(short)} of the relay's"
+
+    return row
+
+
 def timers(quick: bool) -> str:
     count = 100000 if quick else 1000000
     jobs = 50000 if quick else 300000
@@ -229,6 +283,7 @@ def rows(where: pathlib.Path | None) -> dict[str, Callable[[bool], str]]:
         "many queues": queues,
         "many agents": agents,
         "idle connections": idle_connections,
+        "idle fleet": idle_fleet(where),
         "timers": timers,
         "restart": restart(where),
     }

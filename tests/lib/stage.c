@@ -257,6 +257,7 @@ void stage_wait(struct stage *stage, int64_t ms)
             pass(stage, at.ms - stage->now.mono.ms);
         }
         step_on(stage, (struct gg_event){.type = GG_EV_TICK});
+        stage->ticks++;
     }
     pass(stage, end - stage->now.mono.ms);
 }

@@ -31,6 +31,7 @@ struct stage {
     struct gg_bounds bounds;
     struct gg_core_about about;
     struct gg_now now;
+    uint32_t ticks; /* That the core asked for so far. */
     struct gg_effects fx;
     struct gg_grant grant;
     struct gg_rng rng;

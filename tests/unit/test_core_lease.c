@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -240,6 +241,34 @@ static void silent_agent_gets_no_new_work(void **state)
     stage_heartbeat(stage, W1, NULL, 0);
 
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+}
+
+/* Twenty agents that beat each second, one after the other, for ten seconds. */
+static void fleet_that_beats_wakes_broker_seldom(void **state)
+{
+    enum { FLEET = 20, SECONDS = 10, BEAT_MS = 1000 };
+    struct stage *stage = *state;
+    char name[8];
+    for (uint32_t i = 1; i <= FLEET; i++) {
+        (void)snprintf(name, sizeof name, "w%u", i);
+        stage_agent(stage, i, name, "reports", 1);
+        stage_wait(stage, BEAT_MS / FLEET);
+    }
+    uint32_t before = stage->ticks;
+    for (int second = 0; second < SECONDS; second++) {
+        for (uint32_t i = 1; i <= FLEET; i++) {
+            stage_heartbeat(stage, i, NULL, 0);
+            stage_wait(stage, BEAT_MS / FLEET);
+        }
+    }
+
+    /* One for each agent every two or three seconds would be 60 at least. */
+    assert_true(stage->ticks - before <= 3 * SECONDS);
+    stage_wait(stage, (int64_t)stage->bounds.dead_after_ms - 2 * BEAT_MS);
+    stage_heartbeat(stage, 1, NULL, 0);
+    stage_wait(stage, 2 * BEAT_MS - BEAT_MS / FLEET);
+    (void)submit_to(stage, "reports");
+    assert_true(was_assigned(stage, 1)); /* All others have been silent too long. */
 }
 
 static void closed_session_ends_leases_after_the_grace_period(void **state)
@@ -574,6 +603,7 @@ int main(void)
         TEST(outcome_said_twice_is_confirmed_twice_and_counts_once),
         TEST(heartbeat_renews_the_leases_it_lists),
         TEST(silent_agent_gets_no_new_work),
+        TEST(fleet_that_beats_wakes_broker_seldom),
         TEST(closed_session_ends_leases_after_the_grace_period),
         TEST(goodbye_hands_back_at_once_and_uses_up_nothing),
         TEST(newer_incarnation_proves_the_older_one_dead),
