@@ -37,6 +37,7 @@ import type {
   Target,
 } from "./job.js";
 import type { Answer, AnswerRecords } from "./requests.js";
+import { Recent } from "./recent.js";
 import { Stream } from "./stream.js";
 import { COMMANDS, MOMENTS, STATES, VERDICTS, numberOf } from "./tables.js";
 import type { JobState, RecordOf } from "./tables.js";
@@ -62,7 +63,8 @@ export class Client {
   readonly #caller: Caller;
   readonly #timeoutMs: number;
   readonly #waitMs: number;
-  readonly #jobs = new Map<string, Acceptance>();
+  readonly #jobs = new Recent<string, Acceptance>(ACCEPTED_KEPT);
+  #lastAcceptance: Acceptance = { epoch: 0n, durability: undefined };
 
   /** Throws `usage` or `config` for an endpoint or key that cannot be. */
   constructor(options: ClientOptions = {}) {
@@ -508,13 +510,12 @@ export class Client {
 
   #accepted(record: RecordOf<"job">): Job {
     const job = new Job(record, this.#caller.epoch);
-    this.#jobs.set(job.id, { epoch: job.epoch, durability: job.durability });
-    if (this.#jobs.size > ACCEPTED_KEPT) {
-      for (const oldest of this.#jobs.keys()) {
-        this.#jobs.delete(oldest);
-        break;
-      }
+    const { epoch, durability } = job;
+    const last = this.#lastAcceptance;
+    if (epoch !== last.epoch || durability !== last.durability) {
+      this.#lastAcceptance = { epoch, durability }; /* One object for most jobs. */
     }
+    this.#jobs.set(job.id, this.#lastAcceptance);
     return job;
   }
 

@@ -8,11 +8,13 @@ import { uniqueKey } from "./unique.js";
 /* ---- ids: 26 letters of Crockford's base 32, as the command line prints them ---- */
 
 const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const LETTER_CODES = Buffer.from(LETTERS);
 const ID_TEXT = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const idScratch = Buffer.alloc(26);
 
 /** The text form of 16 bytes. */
 export function idText(id: Uint8Array): string {
-  let text = "";
+  let at = 0;
   let carry = 0;
   let bits = 2; /* Two zero bits in front make 130, a multiple of five. */
   for (const byte of id) {
@@ -20,11 +22,11 @@ export function idText(id: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += LETTERS.charAt((carry >> bits) & 31);
+      idScratch[at++] = LETTER_CODES[(carry >> bits) & 31] as number;
     }
     carry &= (1 << bits) - 1;
   }
-  return text;
+  return idScratch.toString("latin1", 0, at);
 }
 
 /** The 16 bytes of a text form; throws `usage` where it is none. */
@@ -44,6 +46,11 @@ export function idBytes(text: string): Uint8Array {
 }
 
 /* ---- jobs ---- */
+
+const DURABILITIES = ["none", "fsync"] as const;
+/* What most jobs have, once for all of them. */
+const NO_BYTES = Buffer.alloc(0);
+const NONE: readonly never[] = Object.freeze([]);
 
 /** Why a job is not running. */
 export interface Reason {
@@ -117,12 +124,12 @@ export class Job {
     this.id = idText(record.id ?? new Uint8Array(16));
     this.realm = record.realm ?? "default";
     this.queue = record.queue ?? "";
-    this.keyBytes = Buffer.from(record.key ?? []);
+    this.keyBytes = (record.key as Buffer | undefined) ?? NO_BYTES;
     this.key = this.keyBytes.toString("utf8");
     this.state = STATES[(record.state ?? 0) - 1] ?? "evicted";
     this.existing = record.existing ?? false;
     this.cancelling = record.cancelling ?? false;
-    this.durability = ([undefined, "none", "fsync"] as const)[record.durability ?? 0];
+    this.durability = DURABILITIES[(record.durability ?? 0) - 1];
     this.attempt = record.attempt ?? 0;
     this.maxAttempts = record.attempts_max ?? 0;
     this.priority = record.priority ?? 128;
@@ -148,9 +155,9 @@ export class Job {
         : empty && !this.resultGone
           ? Buffer.alloc(0)
           : undefined;
-    this.tags = record.tags ?? [];
+    this.tags = record.tags ?? NONE;
     this.waiters = record.waiters ?? 0;
-    this.why = (record.why ?? []).map(reasonOf);
+    this.why = record.why?.map(reasonOf) ?? NONE;
     this.fence = record.fence ?? 0n;
     this.epoch = record.epoch ?? epoch;
   }
@@ -328,7 +335,6 @@ export interface Submission extends SubmitOptions {
 
 const UNIQUE_UNTIL = ["evicted", "started", "finished"] as const;
 const BACKOFFS = ["fixed", "exponential", "list"] as const;
-const DURABILITIES = ["none", "fsync"] as const;
 
 export function keyBytes(key: string | Uint8Array | undefined): Uint8Array | undefined {
   return typeof key === "string" ? Buffer.from(key) : key;

@@ -12,6 +12,8 @@ import { Deadlines } from "./deadlines.js";
 import type { Due } from "./deadlines.js";
 import { errorCode } from "./errors.js";
 import type { ErrorCode } from "./errors.js";
+import { Roster } from "./roster.js";
+import type { Member } from "./roster.js";
 import { Batch, Session } from "./session.js";
 import type { News, Now } from "./session.js";
 import { COMMANDS } from "./tables.js";
@@ -74,8 +76,7 @@ export interface AnswerRecords {
   get_broker: RecordOf<"broker">;
 }
 
-interface Request extends Due {
-  number: number;
+interface Request extends Due, Member<Request> {
   name: CommandName;
   record: Record<string, unknown>;
   encoded: Encoded;
@@ -136,7 +137,7 @@ function fit(request: Request, command: Command): Fit {
 
 export class Requests extends Session {
   readonly #self: Self;
-  readonly #all = new Map<number, Request>(); /* In the order they were asked. */
+  readonly #all = new Roster<Request>();
   #queued: Request[] = [];
   #queuedAt = 0;
   #sentCount = 0;
@@ -163,7 +164,7 @@ export class Requests extends Session {
     }
     const id = Buffer.allocUnsafe(16);
     id.writeUIntBE(Math.max(0, Math.floor(now.wall + this.clockAheadMs)), 0, 6);
-    id.set(this.#randomBytes.subarray(this.#randomAt, this.#randomAt + 10), 6);
+    this.#randomBytes.copy(id, 6, this.#randomAt, this.#randomAt + 10);
     this.#randomAt += 10;
     return id;
   }
@@ -202,8 +203,11 @@ export class Requests extends Session {
       takenBy: undefined,
       deadline,
       over: false,
+      before: undefined,
+      after: undefined,
+      below: undefined,
     };
-    this.#all.set(number, request);
+    this.#all.add(request);
     this.#queued.push(request);
     if (deadline !== Infinity) {
       this.#deadlines.add(request);
@@ -222,7 +226,7 @@ export class Requests extends Session {
 
   /** End everything in flight, as if its time were over. */
   endAll(code: ErrorCode, text: string): void {
-    for (const request of [...this.#all.values()]) {
+    for (const request of this.#all.all()) {
       this.#end(request, code, text, false);
     }
   }
@@ -290,7 +294,7 @@ export class Requests extends Session {
   protected override onOpen(): void {
     /* What is in line goes by itself. But what another broker took and kept in memory
        only would run a second time: it is waited for, and called lost. */
-    for (const request of this.#all.values()) {
+    for (const request of this.#all.all()) {
       const { takenBy } = request;
       const asked = request.record["durability"];
       const inMemory = !this.limits.durable || asked === DURABILITY_NONE;
@@ -378,7 +382,7 @@ export class Requests extends Session {
 
   protected override rewind(): void {
     const gaps: Request[] = [];
-    for (const request of this.#all.values()) {
+    for (const request of this.#all.all()) {
       if (request.sent) {
         this.#revise(request, gaps);
         request.sent = false;
@@ -386,7 +390,7 @@ export class Requests extends Session {
     }
     this.#sentCount = 0;
     this.#control = [];
-    this.#queued = [...this.#all.values()];
+    this.#queued = this.#all.all();
     this.#queuedAt = 0;
     for (const request of gaps) {
       request.asker({ kind: "gap", final: false });
@@ -460,7 +464,7 @@ export class Requests extends Session {
 
   #release(request: Request): void {
     request.over = true;
-    this.#all.delete(request.number);
+    this.#all.remove(request);
     if (request.sent) {
       this.#sentCount--;
     }
@@ -487,6 +491,9 @@ export class Requests extends Session {
     said: boolean,
     detail?: RecordOf<"error">,
   ): void {
+    if (request.over) {
+      return; /* An asker that was called before it has let go of it. */
+    }
     if (!said) {
       this.#unwait(request);
     }

@@ -76,7 +76,9 @@ export class Writer {
 
   /** What has been written, as a copy of its own. */
   copy(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#end));
+    const copy = Buffer.allocUnsafe(this.#end);
+    this.#bytes.copy(copy, 0, 0, this.#end);
+    return copy;
   }
 
   clear(): void {
@@ -369,9 +371,10 @@ function readWide(value: unknown): bigint {
   return BigInt(readUint(value));
 }
 
+/* A copy, not a view that keeps the message. */
 function readBytes(value: unknown): Buffer {
   need(value instanceof Uint8Array);
-  return Buffer.from(value.buffer, value.byteOffset, value.length);
+  return Buffer.from(value);
 }
 
 function readText(value: unknown): string {
@@ -399,13 +402,13 @@ function readValue(kind: Kind, value: unknown, large: Buffer | undefined): unkno
       return readText(value);
     case "ID":
     case "BYTES":
-      return Buffer.from(readBytes(value)); /* Not a view that keeps the message. */
+      return readBytes(value);
     case "BLOB":
       if (value === true) {
         need(large !== undefined);
         return large;
       }
-      return Buffer.from(readBytes(value));
+      return readBytes(value);
     case "NUMS":
       return readList(value, readUint);
     case "WIDES":
