@@ -34,7 +34,61 @@ export interface Manner {
   /** The id of the job, for the error where the answer is unknown. */
   id?: Uint8Array | undefined;
   /** Told what comes before the final answer. */
-  onNews?: (answer: Answer) => void;
+  onNews?: ((answer: Answer) => void) | undefined;
+}
+
+/** What may yet come of a request that failed. */
+export type Mend<T> = (why: GangerError) => Promise<T> | undefined;
+
+const NOBODY = (): void => undefined;
+
+type FinalAnswer = Exclude<Answer, { final: false }>;
+
+/* A call in flight. There may be thousands, and the collector copies what each of them
+ * holds: one promise, and as little else as can be. */
+class Call<T> {
+  readonly promise: Promise<T>;
+  readonly onNews: Manner["onNews"];
+  /** Its signal does not matter any more. */
+  letGo: (() => void) | undefined = undefined;
+  readonly #id: Uint8Array | undefined;
+  readonly #make: (record: unknown) => T;
+  readonly #mend: Mend<T> | undefined;
+  #resolve: (value: T | Promise<T>) => void = NOBODY;
+  #reject: (why: unknown) => void = NOBODY;
+
+  constructor(manner: Manner, make: (record: unknown) => T, mend: Mend<T> | undefined) {
+    this.onNews = manner.onNews;
+    this.#id = manner.id;
+    this.#make = make;
+    this.#mend = mend;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  settle(answer: FinalAnswer): void {
+    if (answer.kind === "error") {
+      const why = errorOf(answer, this.#id);
+      const more = this.#mend?.(why);
+      if (more === undefined) {
+        this.#reject(why);
+      } else {
+        this.#resolve(more);
+      }
+      return;
+    }
+    try {
+      this.#resolve(this.#make(answer.record));
+    } catch (err) {
+      this.#reject(err);
+    }
+  }
+
+  abort(why: unknown): void {
+    this.#reject(why);
+  }
 }
 
 export class Caller {
@@ -132,34 +186,34 @@ export class Caller {
     record: RecordOf<(typeof COMMANDS)[C][1]>,
     manner: Manner,
   ): Promise<AnswerRecords[C]> {
+    return this.callFor(name, record, manner, (answer) => answer);
+  }
+
+  /**
+   * A request with one final answer, and what `make` makes of it; what `make` throws is
+   * the error. Where the request fails `mend` may have another promise.
+   */
+  callFor<C extends keyof AnswerRecords, T>(
+    name: C,
+    record: RecordOf<(typeof COMMANDS)[C][1]>,
+    manner: Manner,
+    make: (answer: AnswerRecords[C]) => T,
+    mend?: Mend<T>,
+  ): Promise<T> {
     const { signal } = manner.options;
     if (signal?.aborted) {
       return Promise.reject(signal.reason as Error);
     }
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#aborts.remove(signal, onAbort);
-        this.forget(number);
-        reject(signal?.reason as Error);
-      };
-      const asker: Asker = (answer) => {
-        if (!answer.final) {
-          manner.onNews?.(answer);
-          return;
-        }
-        this.#aborts.remove(signal, onAbort);
-        this.#rest();
-        this.#settle(() => {
-          if (answer.kind === "error") {
-            reject(errorOf(answer, manner.id));
-          } else {
-            resolve(answer.record as AnswerRecords[C]);
-          }
-        });
-      };
-      const number = this.ask(name, record, manner.until, asker);
-      this.#aborts.add(signal, onAbort);
-    });
+    try {
+      const call = new Call<T>(manner, make as (record: unknown) => T, mend);
+      const number = this.ask(name, record, manner.until, this.#asker(call));
+      if (signal !== undefined) {
+        this.#bind(call, number, signal);
+      }
+      return call.promise;
+    } catch (err) {
+      return Promise.reject(err as Error);
+    }
   }
 
   /** A request with any number of answers; ends it with forget(). */
@@ -197,6 +251,34 @@ export class Caller {
       one.reject(new GangerError("no_broker", { text }));
     });
     this.#engine.stop();
+  }
+
+  /* A call ends early when its signal aborts. */
+  #bind<T>(call: Call<T>, number: number, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      call.letGo?.();
+      this.forget(number);
+      call.abort(signal.reason);
+    };
+    call.letGo = (): void => {
+      this.#aborts.remove(signal, onAbort);
+    };
+    this.#aborts.add(signal, onAbort);
+  }
+
+  /* Made here, where it sees nothing of the call but this. */
+  #asker<T>(call: Call<T>): Asker {
+    return (answer) => {
+      if (!answer.final) {
+        call.onNews?.(answer);
+        return;
+      }
+      call.letGo?.();
+      this.#rest();
+      this.#settle(() => {
+        call.settle(answer);
+      });
+    };
   }
 
   /* Settle a promise in this turn of the loop, or in one of the next. */

@@ -51,7 +51,17 @@ const EVENTS_KEPT = 10000; /* That wait for whoever iterates. */
 /* After these a submission that waits may have been accepted all the same. */
 const PERHAPS: readonly ErrorCode[] = ["too_many", "no_memory"];
 const PERHAPS_MS = 250;
-const END_ONLY = { end_only: true };
+const NO_OPTIONS = Object.freeze({});
+
+/* What a call throws is the rejection of its promise. Not an async function: while it
+ * waits that would hold all that it has named, for each of thousands of calls. */
+function promised<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return act();
+  } catch (err) {
+    return Promise.reject(err as Error);
+  }
+}
 
 /**
  * A client of a Ganger broker. Every call ends: done, refused, or unknown (the error's
@@ -91,15 +101,18 @@ export class Client {
    * the broker has accepted it, not when it has run. Where the answer is unknown the
    * error has the job's `id`: submit again with it.
    */
-  async submit(
+  submit(
     queue: string,
     payload?: Payload,
-    options: SubmitOptions & CallOptions = {},
+    options: SubmitOptions & CallOptions = NO_OPTIONS,
   ): Promise<Job> {
-    const id = this.#idFor(options);
-    const record = submitRecord(queue, payload, options, id);
-    const answer = await this.#ask("submit", record, options, id);
-    return this.#accepted(answer);
+    return promised(() => {
+      const id = this.#idFor(options);
+      const record = submitRecord(queue, payload, options, id);
+      const until = this.#until(options, this.#timeoutMs);
+      const manner = { options, until, id };
+      return this.#caller.callFor("submit", record, manner, this.#accepted);
+    });
   }
 
   /**
@@ -128,24 +141,29 @@ export class Client {
    * succeeded; rejects with a `JobError` when it ended otherwise. Where that is unknown
    * (`timed_out` and so on) the job may go on: wait for the error's `id`.
    */
-  async run(queue: string, payload?: Payload, options: RunOptions = {}): Promise<Job> {
-    const until = this.#until(options, this.#waitMs);
-    const id = this.#idFor(options);
-    const record = submitRecord(queue, payload, options, id);
-    if (options.onProgress !== undefined) {
-      return this.#runWatched(record, options, until);
-    }
-    let answer: RecordOf<"job">;
-    try {
-      const whole = { ...record, wait: true, ...(options.endOnly ? END_ONLY : {}) };
-      answer = await this.#caller.call("submit", whole, { options, until, id });
-    } catch (err) {
-      if (err instanceof GangerError && PERHAPS.includes(err.code)) {
-        return this.#runLater(record, options, until, err);
+  run(
+    queue: string,
+    payload?: Payload,
+    options: RunOptions = NO_OPTIONS,
+  ): Promise<Job> {
+    return promised(() => {
+      const until = this.#until(options, this.#waitMs);
+      const id = this.#idFor(options);
+      const record = submitRecord(queue, payload, options, id);
+      if (options.onProgress !== undefined) {
+        return this.#runWatched(record, options, until);
       }
-      throw err;
-    }
-    return succeeded(this.#accepted(answer));
+      const whole: RecordOf<"submit"> = { ...record, wait: true };
+      if (options.endOnly === true) {
+        whole.end_only = true;
+      }
+      const mend = (why: GangerError): Promise<Job> | undefined =>
+        PERHAPS.includes(why.code)
+          ? this.#runLater(record, options, until, why)
+          : undefined;
+      const manner = { options, until, id };
+      return this.#caller.callFor("submit", whole, manner, this.#run, mend);
+    });
   }
 
   /** A job as it stands, with its result on request. */
@@ -161,7 +179,7 @@ export class Client {
       record.want_why = true;
     }
     const answer = await this.#ask("get", record, options);
-    return new Job(answer, this.#caller.epoch);
+    return this.#job(answer);
   }
 
   /** A job as it stands: get() by another name. */
@@ -170,10 +188,11 @@ export class Client {
   }
 
   /** Wait for the end of a job, whatever it is: look at its `state`. */
-  async wait(target: Target, options: WaitOptions = {}): Promise<Job> {
-    const until = this.#until(options, this.#waitMs);
-    const answer = await this.#wait(this.#target(target), options, until);
-    return new Job(answer, this.#caller.epoch);
+  wait(target: Target, options: WaitOptions = NO_OPTIONS): Promise<Job> {
+    return promised(() => {
+      const until = this.#until(options, this.#waitMs);
+      return this.#wait(this.#target(target), options, until);
+    });
   }
 
   /** Wait for the ends of many jobs. Rejects if the end of one cannot be told. */
@@ -508,7 +527,10 @@ export class Client {
     return record;
   }
 
-  #accepted(record: RecordOf<"job">): Job {
+  readonly #job = (record: RecordOf<"job">): Job => new Job(record, this.#caller.epoch);
+
+  /* The job of a submission. */
+  readonly #accepted = (record: RecordOf<"job">): Job => {
     const job = new Job(record, this.#caller.epoch);
     const { epoch, durability } = job;
     const last = this.#lastAcceptance;
@@ -517,24 +539,26 @@ export class Client {
     }
     this.#jobs.set(job.id, this.#lastAcceptance);
     return job;
-  }
+  };
+
+  /* The job of a submission, at its end. */
+  readonly #run = (record: RecordOf<"job">): Job => succeeded(this.#accepted(record));
 
   /* A call that does not wait for a job's end. */
   #ask<C extends keyof AnswerRecords>(
     name: C,
     record: RecordOf<(typeof COMMANDS)[C][1]>,
     options: CallOptions,
-    id?: Uint8Array,
   ): Promise<AnswerRecords[C]> {
     const until = this.#until(options, this.#timeoutMs);
-    return this.#caller.call(name, record, { options, until, id });
+    return this.#caller.call(name, record, { options, until });
   }
 
-  async #wait(
+  #wait(
     target: RecordOf<"target">,
     options: WaitOptions,
     until: number,
-  ): Promise<RecordOf<"job">> {
+  ): Promise<Job> {
     const { onProgress } = options;
     const record: RecordOf<"target"> = { ...target, want_result: true };
     if (onProgress !== undefined) {
@@ -544,19 +568,16 @@ export class Client {
         record.offset = options.offset ?? 0;
       }
     }
-    const onNews = (answer: Answer): void => {
-      const news = answer.kind === "answer" ? progressOf(answer) : undefined;
-      if (news !== undefined) {
-        onProgress?.(news);
-      }
-    };
-    const answer = await this.#caller.call("wait", record, {
-      options,
-      until,
-      id: target.id,
-      onNews,
-    });
-    return answer;
+    const onNews =
+      onProgress &&
+      ((answer: Answer): void => {
+        const news = answer.kind === "answer" ? progressOf(answer) : undefined;
+        if (news !== undefined) {
+          onProgress(news);
+        }
+      });
+    const manner = { options, until, id: target.id, onNews };
+    return this.#caller.callFor("wait", record, manner, this.#job);
   }
 
   /* A run whose progress is wanted: only a wait can ask for that. */
@@ -571,9 +592,7 @@ export class Client {
     if (job.ended && job.result !== undefined) {
       return succeeded(job);
     }
-    const target = this.#target(job);
-    const ended = await this.#wait(target, options, until);
-    return succeeded(new Job(ended, this.#caller.epoch));
+    return succeeded(await this.#wait(this.#target(job), options, until));
   }
 
   /* The waiting was refused; the job perhaps not. Say it again without, then wait. */
@@ -594,8 +613,7 @@ export class Client {
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
       try {
-        const ended = await this.#wait(target, options, until);
-        return succeeded(new Job(ended, this.#caller.epoch));
+        return succeeded(await this.#wait(target, options, until));
       } catch (err) {
         if (!(err instanceof GangerError && PERHAPS.includes(err.code))) {
           throw err;

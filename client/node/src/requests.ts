@@ -27,6 +27,7 @@ const RANDOM_BYTES = 2560; /* For 256 ids: asking for ten at a time is slow. */
 const EVICTED = 9;
 const DURABILITY_NONE = 1;
 const SUCCEEDED = 5;
+const NOTHING = Object.freeze({});
 
 /** The job that came of a submission: ask for it with both. */
 export interface Accepted {
@@ -135,6 +136,17 @@ function fit(request: Request, command: Command): Fit {
   return ANSWERS[request.name] === command.name ? "last" : "none";
 }
 
+/* Of a record that has been encoded, what may be asked for once more. */
+function kept(
+  name: CommandName,
+  values: Record<string, unknown>,
+): Record<string, unknown> {
+  if (name === "submit") {
+    return { id: values["id"], durability: values["durability"] };
+  }
+  return name === "wait" ? values : NOTHING;
+}
+
 export class Requests extends Session {
   readonly #self: Self;
   readonly #all = new Roster<Request>();
@@ -192,7 +204,7 @@ export class Requests extends Session {
     const request: Request = {
       number,
       name,
-      record: values,
+      record: kept(name, values),
       encoded: encodeCommand(name, number, record, this.limits.inlineBytes),
       asker,
       sent: false,
