@@ -212,7 +212,7 @@ export class Caller {
       }
       return call.promise;
     } catch (err) {
-      return Promise.reject(err as Error);
+      return Promise.reject(err);
     }
   }
 

@@ -59,7 +59,7 @@ function promised<T>(act: () => Promise<T>): Promise<T> {
   try {
     return act();
   } catch (err) {
-    return Promise.reject(err as Error);
+    return Promise.reject(err);
   }
 }
 

@@ -142,7 +142,7 @@ export class Engine<S extends Session> {
     }
     this.#flushing = true;
     try {
-      const since = performance.now();
+      let since = performance.now();
       while (!this.transport.busy) {
         const message = this.session.next(this.#clock());
         if (message === undefined) {
@@ -153,6 +153,7 @@ export class Engine<S extends Session> {
         }
         if (performance.now() - since > TURN_MS) {
           await breathe();
+          since = performance.now();
         }
       }
     } finally {

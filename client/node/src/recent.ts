@@ -1,5 +1,5 @@
-/* recent.ts - what is known of the things named last: at least so many, at most twice as
- * many. Two maps that take turns, so that none is ever full of what was deleted; see
+/* recent.ts - what is known of the things named last: at least so many, at most twice
+ * as many. Two maps that take turns, so that none is ever full of what was deleted: see
  * roster.ts for what that would cost. */
 
 export class Recent<K, V> {

@@ -1,10 +1,10 @@
 /* roster.ts - things in flight, by their numbers and in the order they were added.
  *
- * Not a Map, because of the collector: a Map whose table is full of what was deleted gets
- * a new table, and the old one, with all that was still in it, refers to the new one. Once
- * an old table has grown old, only a full collection finds that nobody needs it; until
- * then each of the small ones copies every later table and its members, which stops the
- * event loop for 4 to 10 ms. Here nothing that has left refers to anything.
+ * Not a Map, because of the collector: a Map whose table is full of what was deleted
+ * gets a new table, and the old one, with all that was still in it, refers to the new
+ * one. Once an old table has grown old, only a full collection finds that nobody needs
+ * it; until then each of the small ones copies every later table and its members, which
+ * stops the event loop for 4 to 10 ms. Here what has left refers to nothing.
  */
 
 const BUCKETS_MIN = 64; /* A power of two. */
