@@ -7,6 +7,8 @@
 #   tests/fuzz/long.sh EXECUTIONS [TARGET...]    20000000: what is asked before a release
 #   tests/fuzz/long.sh MINUTESm [TARGET...]      5m: each for five minutes
 #   GG_FUZZ_TREE=FOLDER                          build tree and corpora, build/fuzz
+#   GG_FUZZ_SANITIZE=undefined                   twice as fast as the default, which is
+#                                                address;undefined (a tree for each)
 #   GG_FUZZ_LEDGER=FILE                          tests/ledger.txt
 #   GG_FUZZ_KEEP=yes                             at the end put the smallest corpus that
 #                                                reaches the same code into the tree
@@ -35,7 +37,8 @@ esac
 # record of a job about a hundred.
 declare -A bytes_max=([command]=512 [core]=256 [keep]=512)
 
-cmake --preset fuzz -B "$tree" >/dev/null
+cmake --preset fuzz -B "$tree" \
+    -DGG_SANITIZE="${GG_FUZZ_SANITIZE:-address;undefined}" >/dev/null
 cmake --build "$tree" -j 2 --target "${targets[@]/#/fuzz_}" >/dev/null
 mkdir -p "$tree/found" "$tree/inputs"
 commit=$(git rev-parse --short HEAD)
