@@ -35,15 +35,13 @@ struct fact {
     uint8_t state; /* enum gg_job_state, as far as it has been told. */
     uint32_t attempt;
     uint32_t attempts_max;
-    uint32_t crashes;
     uint64_t fence; /* Newest. */
     bool assigned_before;
     bool by_hand; /* Retried by hand. */
     bool snoozed;
     uint64_t checkpoint; /* Fence of the attempt that said the newest; 0 none. */
     int64_t not_before;
-    bool
-        shown_not_before; /* … survives the broker: somebody has read what led to it. */
+    bool shown_not_before; /* … outlives the broker: what led to it has been read. */
 
     bool lease_open;
     uint8_t pool;    /* Of its holder: its place there. */
@@ -58,18 +56,15 @@ struct fact {
 
     int64_t ended_at;
     bool ended_by_outcome;
-    bool purged;
     uint8_t result[FACT_RESULT_BYTES];
     uint8_t result_len;
-    bool delivered; /* A final answer has left; without retention it may go. */
 
     struct fact_run runs[FACT_RUNS_MAX]; /* Processes of it that run now. */
     uint32_t starts;
 
     bool again;    /* Its id had a life before, whose end is all that may be kept. */
     bool received; /* An answer about it came to a client, who acknowledges it. */
-    bool shown;    /* A client has read that it is accepted … */
-    uint8_t shown_durable; /* … and how safe it is. */
+    uint8_t shown_durable; /* How safe it is, as a client has read. */
     uint8_t shown_state;   /* A terminal state that somebody has read, or 0. */
     bool shown_cancelling;
 };
@@ -125,7 +120,6 @@ struct facts {
     bool newest;   /* The outcome that came in is of the newest fence, by its holder. */
     bool must_end; /* The outcome that came in has to count. */
     struct gg_id step_id;
-    bool dead_may_go; /* More failures than the list may hold. */
     uint64_t held[FACT_HELD_MAX];
     uint32_t held_count;
 
@@ -135,9 +129,25 @@ struct facts {
 
 extern struct facts facts;
 
+/* A place where the oracle judges. The linker makes an array of them: a test can ask of
+ * each whether it has ever convicted anybody. */
+struct fact_site {
+    const char *file;
+    int line;
+    bool convicted;
+};
+
 /* Judge: say it once, the first time. */
-void facts_fail(struct sim *sim, enum oracle_check check, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define facts_fail(sim, check, ...)                                                    \
+    do {                                                                               \
+        static struct fact_site site = {__FILE__, __LINE__, false};                    \
+        static struct fact_site *const at                                              \
+            __attribute__((section("fact_sites"), used)) = &site;                      \
+        facts_convict(at, sim, check, __VA_ARGS__);                                    \
+    } while (0)
+
+void facts_convict(struct fact_site *site, struct sim *sim, enum oracle_check check,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 struct fact *facts_find(const struct gg_id *id);
 struct fact_agent *facts_agent(const char *name, size_t len);

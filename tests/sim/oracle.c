@@ -18,7 +18,8 @@ static const char *const check_names[ORACLE_CHECK_COUNT] = {
 #undef X
 };
 
-void facts_fail(struct sim *sim, enum oracle_check check, const char *format, ...)
+void facts_convict(struct fact_site *site, struct sim *sim, enum oracle_check check,
+                   const char *format, ...)
 {
     va_list args;
     char text[200];
@@ -28,6 +29,7 @@ void facts_fail(struct sim *sim, enum oracle_check check, const char *format, ..
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    site->convicted = true;
     facts.broken = check;
     (void)snprintf(facts.verdict, sizeof facts.verdict, "%s at %.3f s: %s",
                    check_names[check], (double)sim->now / 1000.0, text);

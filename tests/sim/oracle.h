@@ -5,7 +5,8 @@
  * processes really run, and what clients were really told. The first broken promise
  * ends the seed.
  *
- * Each checker has a name; plants.py has bugs by which they prove themselves.
+ * Each checker has a name; plants.py has bugs by which they prove themselves, tales_*.c
+ * histories made by hand: one at least for every place that judges.
  */
 #ifndef GG_TESTS_SIM_ORACLE_H
 #define GG_TESTS_SIM_ORACLE_H

@@ -91,7 +91,7 @@ static void on_ended(struct sim *sim, struct fact *fact,
                    FACT_NAME(fact), gg_err_name((enum gg_err)moment->error),
                    fact->attempt, fact->attempts_max);
     } else if (moment->state == GG_JOB_CANCELLED && !fact->cancel_asked &&
-               !fact->purged && facts.ev->type != GG_EV_TICK) {
+               facts.ev->type != GG_EV_TICK) {
         facts_fail(sim, ORACLE_CANCEL, "job %02x%02x is cancelled by nobody",
                    FACT_NAME(fact));
     } else if (moment->state == GG_JOB_EXPIRED) {
@@ -162,7 +162,6 @@ static void on_retried(struct fact *fact, const struct gg_moment_info *moment)
     fact->shown_state = 0;
     fact->shown_cancelling = false;
     fact->not_before = 0;
-    fact->delivered = false;
     fact->starts = 0;
 }
 

@@ -204,7 +204,6 @@ static void check_job(struct sim *sim, const struct gg_job_info *job)
                        FACT_NAME(fact));
         }
     }
-    fact->delivered = fact->delivered || shown_end;
 }
 
 static void check_error(struct sim *sim, uint32_t peer, const struct gg_command *answer)

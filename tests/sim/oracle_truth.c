@@ -93,7 +93,6 @@ void oracle_run_ends(struct sim *sim, uint32_t agent, const struct gg_id *id,
 
 static void told_job(struct sim *sim, struct fact *fact, const struct gg_job_info *job)
 {
-    fact->shown = true;
     if (job->durability > fact->shown_durable) {
         fact->shown_durable = (uint8_t)job->durability;
     }
@@ -210,7 +209,6 @@ void oracle_broker_down(struct sim *sim)
         fact->lease_open = false;
         fact->unsure = true;
         fact->lost = false;
-        fact->delivered = fact->delivered || fact->shown_state != 0;
         if (!sim->swarm.durable) {
             fact->accepted = false; /* It has died with its broker. */
             fact->state = GG_JOB_NONE;
@@ -267,8 +265,7 @@ void oracle_restored(struct sim *sim, const struct gg_id *id,
     sim_mark(SIM_MARK_RESTORED);
     if (job == NULL) {
         bool durable = fact->shown_durable == GG_DURABILITY_FSYNC;
-        bool may_be_gone = fact_ended(fact) || fact->state == GG_JOB_EVICTED ||
-                           fact->purged;
+        bool may_be_gone = fact_ended(fact) || fact->state == GG_JOB_EVICTED;
         if (durable && !may_be_gone) {
             facts_fail(sim, ORACLE_NO_LOSS, "job %02x%02x was accepted, and is gone",
                        FACT_NAME(fact));
