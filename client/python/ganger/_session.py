@@ -70,7 +70,9 @@ _ONE_JOB = {SUBMIT, CODE["get"], CODE["retry"]}
 
 
 class Request:
-    """What has been asked and not been answered."""
+    """What has been asked and not been answered. `owner` is who takes the answers; after
+    the last one it is let go of, so that the two are not a ring: rings are left to
+    Python's collector, which stops the process while it looks at all there is."""
 
     __slots__ = ("number", "call", "code", "record", "until_end", "deadline_ms", "sent",
                  "sequence", "packed", "second", "accepted", "epoch", "durability",
@@ -119,6 +121,16 @@ class Answer:
                  error: Optional[errors.GangerError], final: bool) -> None:
         self.request, self.code, self.record = request, code, record
         self.error, self.final = error, final
+
+    def checked(self) -> Record:
+        """Its record. Raises the error, and lets go of it: a traceback has the frames
+        that hold the answer, and is part of the error."""
+        if self.error is not None:
+            try:
+                raise self.error
+            finally:
+                self.error = None
+        return self.record
 
 
 class News:
@@ -233,6 +245,7 @@ class Session:
         if self.requests.get(request.number) is request:
             self._unwait(request)
             self._release(request)
+            request.owner = None
 
     def _release(self, request: Request) -> None:
         del self.requests[request.number]

@@ -159,7 +159,12 @@ class Client:
 
     @staticmethod
     def _deliver(answer: Answer) -> None:
-        taker, place = answer.request.owner
+        owner = answer.request.owner
+        if owner is None:
+            return  # Forgotten meanwhile.
+        taker, place = owner
+        if answer.final:
+            answer.request.owner = None
         taker.put(place, answer)
 
     def _on_state(self) -> None:
@@ -202,9 +207,7 @@ class Client:
         except asyncio.CancelledError:
             self._forget(requests)
             raise
-        if answer.error is not None:
-            raise answer.error
-        return call.read(answer.record)
+        return call.read(answer.checked())
 
     async def _submission(self, work: Work, payload: Payload, options: dict[str, Any],
                           until_end: bool) -> Call[Job]:
@@ -512,10 +515,9 @@ class _Watch(_Stream[Union[Progress, Partial, Job]]):
         while not self._over:
             answer = (await self._line.get())[1]
             self._over = answer.final
-            if answer.error is not None:
-                raise answer.error
+            record = answer.checked()
             if answer.final:
-                return Job(answer.record)
+                return Job(record)
             item = stream_item(answer)
             if item is not None:
                 return item
@@ -534,10 +536,8 @@ class _Events(_Stream[Moment]):
             if self._over:
                 raise StopAsyncIteration
             answer = (await self._line.get())[1]
-            if answer.error is not None:
-                self._over = True
-                raise answer.error
-            self._ready.extend(_calls.read_moments(answer.record))
+            self._over = answer.final
+            self._ready.extend(_calls.read_moments(answer.checked()))
         return self._ready.popleft()
 
 

@@ -184,9 +184,7 @@ class Client:
         box = self._ask([call], limit)
         try:
             answer = box.take(limit)[1]
-            if answer.error is not None:
-                raise answer.error
-            return call.read(answer.record)
+            return call.read(answer.checked())
         except BaseException:
             self._forget(box)
             raise
@@ -473,12 +471,10 @@ class _Watch(_Stream[Union[Progress, Partial, Job]]):
     def __next__(self) -> Union[Progress, Partial, Job]:
         while not self._over:
             answer = self._box.take(self._limit)[1]
-            if answer.error is not None:
-                self._over = True
-                raise answer.error
+            self._over = answer.final
+            record = answer.checked()
             if answer.final:
-                self._over = True
-                return Job(answer.record)
+                return Job(record)
             item = stream_item(answer)
             if item is not None:
                 return item
@@ -507,15 +503,18 @@ class _Events(_Stream[Moment]):
                 answer = self._box.queue.get(timeout=timeout)[1]
             except queue.Empty:
                 raise errors.make("timed_out", "nothing happened in time") from None
-            if answer.error is not None:
-                self._over = True
-                raise answer.error
-            self._ready.extend(_calls.read_moments(answer.record))
+            self._over = answer.final
+            self._ready.extend(_calls.read_moments(answer.checked()))
         return self._ready.popleft()
 
 
 def _deliver(answer: Answer) -> None:
-    box, place = answer.request.owner
+    owner = answer.request.owner
+    if owner is None:
+        return  # Forgotten meanwhile.
+    box, place = owner
+    if answer.final:
+        answer.request.owner = None
     if answer.final or not box.only_final:
         box.queue.put((place, answer))
 

@@ -1,5 +1,7 @@
 """The two clients against a real broker, where the conformance suite does not look."""
 import asyncio
+import collections
+import gc
 import inspect
 import os
 import re
@@ -46,6 +48,59 @@ def test_both_clients_have_the_same_calls_with_the_same_arguments():
                 vars(kind).items() if inspect.isfunction(one) and name[0] != "_"}
 
     assert calls(ganger.Client) == calls(ganger.aio.Client)
+
+
+@pytest.fixture
+def garbage():
+    """Counts by their types what only the collector can free, since it was asked last."""
+    def count():
+        gc.collect()
+        kinds = collections.Counter(type(one).__name__ for one in gc.garbage)
+        gc.garbage.clear()
+        return kinds
+
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    yield count
+    gc.set_debug(0)
+    gc.garbage.clear()
+
+
+def test_calls_of_threads_leave_nothing_to_the_collector(broker, noop, garbage):
+    with ganger.Client(broker.client) as client:
+        job = client.run("noop", key="kept")
+        garbage()
+        for _ in range(20):
+            client.run("noop")
+            client.wait(job)
+            with pytest.raises(ganger.NotFound):
+                client.status("0" * 25 + "1")
+        assert all(one.error is None for one in client.run_many(["noop"] * 20))
+        left = garbage()
+    assert not {kind for kind, count in left.items() if count >= 20}, left
+
+
+def test_calls_of_a_loop_leave_nothing_to_the_collector(broker, noop, garbage):
+    """It would stop the loop, for longer the more the process holds."""
+    async def main():
+        async with ganger.aio.Client(broker.client) as client:
+            job = await client.run("noop", key="kept")
+            garbage()
+            for _ in range(20):
+                await client.run("noop")
+                await client.wait(job)
+                with pytest.raises(ganger.NotFound):
+                    await client.status("0" * 25 + "1")
+                task = asyncio.create_task(client.run("nobody"))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert all([one.error is None async for one in client.run_many(["noop"] * 20)])
+            return garbage()
+
+    left = asyncio.run(main())
+    assert not {kind for kind, count in left.items() if count >= 20}, left
 
 
 def test_calls_of_a_closed_client_end(broker):
