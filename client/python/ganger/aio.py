@@ -14,8 +14,7 @@ from typing import (Any, AsyncIterator, Deque, Dict, Generic, Iterable, Iterator
 from . import _calls, errors
 from ._calls import Call
 from ._engine import EARLY, Engine, now_ms
-from ._front import (TIMEOUT_S, Work, stream_item, submission_of, submit_call,
-                     submit_calls)
+from ._front import TIMEOUT_S, Work, stream_item, submission_of, submit_call
 from ._keys import endpoint as read_endpoint
 from ._keys import keys as read_keys
 from ._session import Answer, Request
@@ -217,7 +216,8 @@ class Client:
             return await asyncio.to_thread(submit_call, engine, sub, b"", {}, until_end)
         return submit_call(engine, sub, b"", {}, until_end)
 
-    def _each(self, calls: Iterable[Call[Job]], timeout: Optional[float]) -> _Each:
+    def _each(self, calls: Iterable[Optional[Call[Job]]],
+              timeout: Optional[float]) -> _Each:
         self._open()
         return _Each(self, iter(calls), now_ms() + int(self._limit(timeout) * 1000))
 
@@ -284,7 +284,7 @@ class Client:
     def submit_each(self, works: Iterable[Work],
                     timeout: Optional[float] = None) -> _Each:
         """Submit many jobs, each on its own; the Ended as they are accepted."""
-        calls = submit_calls(self._open(), works, False)
+        calls = _submissions(self._open(), works, False)
         return self._each(calls, timeout)
 
     async def run(self, work: Work, payload: Payload = b"", *,
@@ -295,7 +295,7 @@ class Client:
 
     def run_many(self, works: Iterable[Work], timeout: Optional[float] = None) -> _Each:
         """Submit many jobs; the Ended as they end, TimedOut at the deadline."""
-        calls = submit_calls(self._open(), works, True)
+        calls = _submissions(self._open(), works, True)
         return self._each(calls, timeout)
 
     async def status(self, which: Which, *, with_result: bool = False,
@@ -461,37 +461,61 @@ class _Each(_Stream[Ended]):
     """The Ended of many jobs as they end. What is asked is read and sent piece by piece,
     so that a long list does not hold up the loop. BadCall: an entry of it is no job."""
 
-    def __init__(self, client: Client, calls: Iterator[Call[Job]], deadline_ms: int) -> None:
+    def __init__(self, client: Client, calls: Iterator[Optional[Call[Job]]],
+                 deadline_ms: int) -> None:
         super().__init__(client, _Line(only_final=True), [])
         self._calls, self._deadline_ms = calls, deadline_ms
         self._left, self._more = 0, True
+        self._broken: Optional[BaseException] = None
         self._feed()
 
     def _feed(self) -> None:
         """Ask a few, and go on in the next round of the loop."""
-        engine, loop = self._client._engine, self._client._loop
-        if self._over or engine is None or loop is None:
+        loop = self._client._loop
+        if self._over or loop is None:
             return
-        timeout_s = max(0, self._deadline_ms - now_ms()) / 1000
         end_s = time.monotonic() + FEED_MS / 1000
         try:
             for call in self._calls:
-                place = len(self._requests)
-                self._requests.append(engine.ask(call, timeout_s, (self._line, place)))
-                self._left += 1
+                if call is None:  # The next one takes a while to make: elsewhere.
+                    slow = loop.run_in_executor(None, next, self._calls)
+                    slow.add_done_callback(self._on_made)
+                    self._client._soon()
+                    return
+                self._ask(call)
                 large = call.payload_bytes > HASHED_MAX
-                if (large or place & 15 == 15) and time.monotonic() >= end_s:
+                rest = len(self._requests) & 15
+                if (large or rest == 0) and time.monotonic() >= end_s:
                     break
             else:
                 self._more = False
-        except errors.GangerError as error:
-            self._more = False
-            self._left += 1
-            request = Request(0, _calls.stats(), None, None)
-            self._line.put(-1, Answer(request, 0, {}, error, True))
+        except Exception as error:
+            self._break(error)
         self._client._soon()
         if self._more:
             loop.call_soon(self._feed)
+
+    def _ask(self, call: Call[Job]) -> None:
+        timeout_s = max(0, self._deadline_ms - now_ms()) / 1000
+        owner = (self._line, len(self._requests))
+        self._requests.append(self._client._open().ask(call, timeout_s, owner))
+        self._left += 1
+
+    def _on_made(self, made: asyncio.Future[Any]) -> None:
+        if self._over or made.cancelled():
+            return
+        try:
+            self._ask(made.result())
+        except Exception as error:
+            self._break(error)
+        self._feed()
+
+    def _break(self, error: Exception) -> None:
+        """No more is asked; whoever iterates is told why, in its turn."""
+        self._more, self._calls = False, iter(())
+        self._left += 1
+        self._broken = error
+        self._line.put(-1, Answer(Request(0, _calls.stats(), None, None), 0, {}, None, True))
 
     async def __anext__(self) -> Ended:
         while (self._left > 0 or self._more) and not self._over:
@@ -499,13 +523,26 @@ class _Each(_Stream[Ended]):
             self._left -= 1
             if self._left & 63 == 0:
                 await asyncio.sleep(0)  # A full queue does not hold up the loop.
-            if place < 0 and answer.error is not None:
-                raise answer.error
+            if place < 0 and self._broken is not None:
+                try:
+                    raise self._broken
+                finally:
+                    self._broken = None  # Its traceback has this frame: no ring.
             if answer.error is not None:
                 return Ended(place, answer.error.job, answer.error)
             return Ended(place, Job(answer.record))
         self._over = True
         raise StopAsyncIteration
+
+
+def _submissions(engine: Engine, works: Iterable[Work],
+                 until_end: bool) -> Iterator[Optional[Call[Job]]]:
+    """The calls; None where the next step hashes a large payload for its key."""
+    for work in works:
+        sub = submission_of(work, b"", {})
+        if sub.unique and len(sub.payload) > HASHED_MAX:
+            yield None
+        yield submit_call(engine, sub, b"", {}, until_end)
 
 
 class _Watch(_Stream[Union[Progress, Partial, Job]]):

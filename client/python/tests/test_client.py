@@ -103,6 +103,37 @@ def test_calls_of_a_loop_leave_nothing_to_the_collector(broker, noop, garbage):
     assert not {kind for kind, count in left.items() if count >= 20}, left
 
 
+def test_a_list_that_breaks_off_raises_why_in_its_turn(broker, noop):
+    def works():
+        yield ganger.Submission("noop", "one")
+        raise ZeroDivisionError("in the caller's own iterator")
+
+    async def main():
+        async with ganger.aio.Client(broker.client) as client:
+            each, ended = client.run_many(works(), timeout=PATIENCE_S), []
+            with pytest.raises(ZeroDivisionError):
+                async for one in each:
+                    ended.append(one)
+            ended += [one async for one in each]
+            return ended
+
+    ended = asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+    assert [one.job.result for one in ended] == [b"one"]
+
+
+def test_a_list_ends_when_its_client_is_closed(broker):
+    async def main():
+        client = ganger.aio.Client(broker.client)
+        works = [ganger.Submission("nobody", "x" * 200000, unique=True) for _ in range(9)]
+        each = client.run_many(works, timeout=PATIENCE_S)
+        await client.close()
+        with pytest.raises(ganger.BadCall):
+            async for one in each:
+                assert isinstance(one.error, ganger.BadCall)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+
+
 def test_calls_of_a_closed_client_end(broker):
     client = ganger.Client(broker.client)
     box = []

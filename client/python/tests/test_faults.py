@@ -273,3 +273,19 @@ def test_loop_goes_round_with_a_thousand_jobs_at_once(broker, noop):
             assert len(ended) == 1000
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+
+
+def test_loop_goes_round_while_keys_of_large_payloads_are_made(broker, noop):
+    async def main():
+        works = [
+            ganger.Submission("noop", bytes([n & 1]) * (1 << 20), unique=True)
+            for n in range(6)
+        ]
+        async with ganger.aio.Client(broker.client) as client:
+            await client.run("noop")
+            with Rounds():
+                return [one async for one in client.run_many(works, timeout=LIMIT_S)]
+
+    ended = asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+    assert all(one.error is None for one in ended)
+    assert len({one.job.id for one in ended}) == 2, "one job for equal payloads"
