@@ -12,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "common/err.h"
+#include "common/fetch.h"
 
 struct gg_map_slot {
     uint64_t hash;
@@ -44,6 +45,17 @@ void gg_hash_wide(struct gg_slice bytes, uint8_t out[GG_HASH_WIDE_BYTES]);
 /* The item that matches, or NULL. */
 void *gg_map_find(const struct gg_map *map, uint64_t hash, gg_map_match_fn *match,
                   const void *key);
+
+/* Have the place of `hash` on its way into the cache. */
+static inline void gg_map_fetch(const struct gg_map *map, uint64_t hash)
+{
+    if (map->now.slots != NULL) {
+        gg_fetch(&map->now.slots[hash & map->now.mask]);
+    }
+    if (map->old.slots != NULL) {
+        gg_fetch(&map->old.slots[hash & map->old.mask]);
+    }
+}
 
 /* Make sure that the next gg_map_put() cannot fail. GG_ERR_NO_MEMORY changes
  * nothing. */

@@ -590,6 +590,15 @@ static void take_time(struct gg_core *core, struct gg_now now)
     core->now = now;
 }
 
+void gg_core_foresee(const struct gg_core *core, const struct gg_command *command)
+{
+    if (command->code == GG_CMD_SUBMIT) {
+        gg_registry_foresee(core, &command->as.submit.id);
+    } else if (command->code == GG_CMD_OUTCOME) {
+        gg_registry_foresee(core, &command->as.outcome.id);
+    }
+}
+
 void gg_core_step(struct gg_core *core, const struct gg_event *ev,
                   struct gg_effects *fx)
 {

@@ -163,6 +163,10 @@ GG_MUST_USE enum gg_err gg_core_restored(struct gg_core *core, struct gg_now now
 /* The broker's epoch; grows with gg_core_restored(). */
 uint64_t gg_core_epoch(const struct gg_core *core);
 
+/* The command will be stepped on soon. Changes nothing: what the step will look for is
+ * on its way into the cache meanwhile, where millions of jobs are known. */
+void gg_core_foresee(const struct gg_core *core, const struct gg_command *command);
+
 /* Apply one event; append to `fx` what is to be done. Cannot fail: a refusal is a
  * SEND of an error. Work per step is bounded; what does not fit waits for the next
  * TICK, which is then due at once. */

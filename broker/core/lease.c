@@ -12,6 +12,7 @@
 #include "broker/core/watch.h"
 #include "common/assert.h"
 #include "common/codec.h"
+#include "common/fetch.h"
 
 /* ---- credit ---- */
 
@@ -130,7 +131,6 @@ static bool needs_record(const struct gg_job *job)
  * and the record of the one behind that, on their way while `job` is dealt with. */
 static void fetch_behind(struct gg_job *job)
 {
-    enum { LINE_BYTES = 64 };
     struct gg_link *end = &job->queue->lines[job->priority];
     struct gg_link *next = job->line.next;
     if (next == end) {
@@ -138,15 +138,11 @@ static void fetch_behind(struct gg_job *job)
     }
     const struct gg_blob *payload = GG_CONTAINER(next, struct gg_job, line)->payload;
     if (payload != NULL) {
-        __builtin_prefetch(payload);
-        __builtin_prefetch((const char *)payload + LINE_BYTES);
+        gg_fetch_all(payload, 2 * GG_LINE_BYTES);
     }
     next = next->next;
     if (next != end) {
-        const char *record = (const char *)GG_CONTAINER(next, struct gg_job, line);
-        for (size_t i = 0; i < sizeof *job; i += LINE_BYTES) {
-            __builtin_prefetch(record + i, 1);
-        }
+        gg_fetch_all(GG_CONTAINER(next, struct gg_job, line), sizeof *job);
     }
 }
 

@@ -22,6 +22,11 @@ struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id)
     return gg_map_find(&core->by_id, hash_id(core, id), match_id, id);
 }
 
+void gg_registry_foresee(const struct gg_core *core, const struct gg_id *id)
+{
+    gg_map_fetch(&core->by_id, hash_id(core, id));
+}
+
 struct key_query {
     const struct gg_queue *queue;
     struct gg_slice key;

@@ -7,6 +7,9 @@
 /* The job with this id, evicted ones included, or NULL. */
 struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id);
 
+/* Somebody will soon ask for the job with this id. */
+void gg_registry_foresee(const struct gg_core *core, const struct gg_id *id);
+
 /* The job that holds this key in this queue, or NULL. */
 struct gg_job *gg_registry_by_key(struct gg_core *core, const struct gg_queue *queue,
                                   struct gg_slice key);

@@ -119,26 +119,57 @@ static bool on_command(struct gg_shell *shell, struct gg_peer *peer,
     return peer->open && peer->serial == serial;
 }
 
+/* The next commands of a message, read before it is their turn. */
+enum { AHEAD = 4 };
+struct ahead {
+    struct gg_command commands[AHEAD];
+    struct gg_fault faults[AHEAD];
+    uint32_t first; /* Whose turn is next. */
+    uint32_t end;
+};
+
+static void read_ahead(const struct gg_shell *shell, struct gg_message *message,
+                       struct ahead *ahead)
+{
+    while (ahead->end - ahead->first < AHEAD) {
+        uint32_t place = ahead->end % AHEAD;
+        struct gg_command *command = &ahead->commands[place];
+        if (!gg_message_next(message, command, &ahead->faults[place])) {
+            return;
+        }
+        if (ahead->faults[place].err == GG_OK) {
+            gg_core_foresee(shell->core, command);
+        }
+        ahead->end++;
+    }
+}
+
 /* The header has been found good: the session goes on with this message. */
 static void on_commands(struct gg_shell *shell, struct gg_peer *peer,
                         struct gg_message *message)
 {
     uint64_t serial = peer->serial;
     give_receipts(shell, peer, serial);
-    struct gg_command command;
-    struct gg_fault fault;
+    struct ahead ahead;
+    ahead.first = ahead.end = 0;
     while (peer->open && peer->serial == serial && peer->doomed == NULL &&
-           shell->failed == GG_OK && gg_message_next(message, &command, &fault)) {
-        if (fault.err != GG_OK) {
-            gg_shell_refuse(shell, peer, &fault);
-        } else if (!on_command(shell, peer, &command)) {
+           shell->failed == GG_OK) {
+        read_ahead(shell, message, &ahead);
+        if (ahead.first == ahead.end) {
+            break;
+        }
+        uint32_t place = ahead.first++ % AHEAD;
+        if (ahead.faults[place].err != GG_OK) {
+            gg_shell_refuse(shell, peer, &ahead.faults[place]);
+        } else if (!on_command(shell, peer, &ahead.commands[place])) {
             return;
         }
     }
-    if (message->left == 0 && message->attachment.data != NULL &&
-        !message->attachment_taken && peer->open && peer->serial == serial) {
-        fault = (struct gg_fault){.err = GG_ERR_BAD_MESSAGE,
-                                  .what = "no field names the second frame"};
+    if (message->left == 0 && ahead.first == ahead.end &&
+        message->attachment.data != NULL && !message->attachment_taken && peer->open &&
+        peer->serial == serial) {
+        struct gg_fault fault = {.err = GG_ERR_BAD_MESSAGE,
+                                 .what = "no field names the second frame"};
         gg_shell_refuse(shell, peer, &fault);
     }
 }
