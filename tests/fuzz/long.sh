@@ -53,7 +53,8 @@ stat() { # target, name: what libFuzzer counted
 }
 
 # Somebody may stop the run for minutes: nothing hangs then. Weighing inputs by the
-# rarity of what they reach costs more than half of the time.
+# rarity of what they reach costs more than half of the time, looking whether one could be
+# shorter a fifth.
 fuzz_one() { # target
     trap : INT TERM
     local inputs=$tree/inputs/$1
@@ -62,7 +63,7 @@ fuzz_one() { # target
     local status=0
     "$tree/tests/fuzz/fuzz_$1" "$inputs" "$limit" -max_len="${bytes_max[$1]:-1024}" \
         -entropic=0 -timeout=300 -report_slow_units=300 -rss_limit_mb=2048 \
-        -print_final_stats=1 -reload=0 \
+        -print_final_stats=1 -reload=0 -reduce_inputs=0 \
         -artifact_prefix="$tree/found/$1-" >"$tree/$1.log" 2>&1 || status=$?
     local runs rate findings
     runs=$(stat "$1" number_of_executed_units)
