@@ -183,11 +183,11 @@ PLANTS = [
         "int64_t end = lease_end(agent, newest.sent_ms +\n"
         "                                       (PLANT ? (int64_t)agent->lease_ms : 0));")]),
     ("run_timeout_ignored", "RUN_LIMIT", [(
-        "worker/agent.c",
+        "worker/agent_begin.c",
         "if (attempt->work->run_timeout_ms > 0) {",
         "if (attempt->work->run_timeout_ms > 0 && !PLANT) {")]),
     ("lost_hello_waited_for", "IN_TIME", [(
-        "worker/agent.c",
+        "worker/agent_time.c",
         "at = tick < at ? tick : at;",
         "at = tick < at && !PLANT ? tick : at;")]),
     ("request_not_sent_again", "WAITS_END", [(
