@@ -34,10 +34,14 @@ static inline bool gg_slice_equal(struct gg_slice a, struct gg_slice b)
 /* For printf: "%.*s", GG_PRINT(slice). Only for text already checked as a name. */
 #define GG_PRINT(slice) (int)(slice).len, (const char *)(slice).data
 
-/* Copy `slice` as a C string into `text`, cut at the end of the room, always ended. */
+/* Copy `slice` as a C string into `text`, cut at the end of the room, but not within a
+ * character of UTF-8; always ended. */
 static inline void gg_slice_copy(struct gg_slice slice, char *text, size_t room)
 {
     size_t len = slice.len < room - 1 ? slice.len : room - 1;
+    while (len > 0 && len < slice.len && (slice.data[len] & 0xc0) == 0x80) {
+        len--;
+    }
     if (len > 0) {
         memcpy(text, slice.data, len);
     }

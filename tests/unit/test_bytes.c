@@ -36,6 +36,20 @@ static void copied_slice_is_cut_and_always_ended(void **state)
     assert_string_equal(text, "");
 }
 
+/* Found by fuzz_core: an agent's long sentence was handed on to a client as half a
+ * character at its end, which the client cannot read. */
+static void slice_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char text[4] = "xyz";
+    gg_slice_copy(gg_slice_text("ab\u00e9"), text, sizeof text);
+    assert_string_equal(text, "ab");
+    gg_slice_copy(gg_slice_text("a\u20ac"), text, sizeof text);
+    assert_string_equal(text, "a");
+    gg_slice_copy(gg_slice_text("a\u00e9x"), text, sizeof text);
+    assert_string_equal(text, "a\u00e9");
+}
+
 static void utf8_is_judged_as_rfc_3629_says(void **state)
 {
     (void)state;
@@ -342,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_are_equal_by_their_bytes),
         cmocka_unit_test(copied_slice_is_cut_and_always_ended),
+        cmocka_unit_test(slice_is_cut_between_characters),
         cmocka_unit_test(utf8_is_judged_as_rfc_3629_says),
         cmocka_unit_test(every_letter_of_unicode_is_valid_and_no_surrogate),
         cmocka_unit_test(payload_lives_until_its_last_holder_goes),
