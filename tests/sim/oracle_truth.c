@@ -288,7 +288,7 @@ void oracle_restored(struct sim *sim, const struct gg_id *id,
     }
     bool put_off = state == GG_JOB_SCHEDULED && job->fence == fact->fence;
     if (!put_off && !fact->shown_not_before) {
-        fact->not_before = 0; /* What put it off was not on disk, or an older one was. */
+        fact->not_before = 0; /* What put it off was not on disk. */
     }
     bool life_before = fact->again && job->fence != fact->fence;
     if (state == GG_JOB_SUCCEEDED && life_before) {
