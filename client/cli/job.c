@@ -418,6 +418,7 @@ int gg_job_list(struct gg_call *call)
     }
     ganger_err err = ganger_list(call->broker, &filter.what, gg_answer_ms(call),
                                  on_listed, &listing);
+    gg_table_finish_list(&listing.printer.table, err == GANGER_OK, "such jobs");
     printer_finish(&listing.printer);
     if (err != GANGER_OK) {
         return gg_failed(call, err, "cannot list jobs");

@@ -82,7 +82,7 @@ int gg_pool_list(struct gg_call *call)
     }
     ganger_err err = ganger_workers(call->broker, call->options.worker, false,
                                     gg_answer_ms(call), on_worker, &listing);
-    gg_table_finish(&listing.table);
+    gg_table_finish_list(&listing.table, err == GANGER_OK, "such pools");
     if (err != GANGER_OK) {
         return gg_failed(call, err, "cannot list pools");
     }

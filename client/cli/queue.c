@@ -93,7 +93,8 @@ static int show(struct gg_call *call, struct showing *showing, const char *patte
     }
     ganger_err err = ganger_queues(call->broker, gg_texts_last(&call->options.realms),
                                    pattern, gg_answer_ms(call), on_queue, showing);
-    gg_table_finish(&showing->table);
+    gg_table_finish_list(&showing->table, err == GANGER_OK && showing->only == NULL,
+                         "such queues");
     if (err != GANGER_OK) {
         return gg_failed(call, err, "cannot list queues");
     }

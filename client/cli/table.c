@@ -158,11 +158,6 @@ void gg_table_pair_time(struct gg_table *table, const char *name, int64_t wall_m
     gg_row_time(table, row, 1, wall_ms);
 }
 
-size_t gg_table_rows(const struct gg_table *table)
-{
-    return table->rows;
-}
-
 void gg_table_finish(struct gg_table **table_p)
 {
     struct gg_table *table = *table_p;
@@ -175,4 +170,13 @@ void gg_table_finish(struct gg_table **table_p)
     scols_unref_table(table->scols);
     free(table);
     *table_p = NULL;
+}
+
+void gg_table_finish_list(struct gg_table **table_p, bool whole, const char *what)
+{
+    bool empty = *table_p != NULL && (*table_p)->rows == 0;
+    gg_table_finish(table_p);
+    if (whole && empty && gg_say_to_terminal()) {
+        gg_say("there are no %s", what);
+    }
 }

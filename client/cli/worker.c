@@ -183,7 +183,8 @@ static void begin(struct showing *showing, const struct gg_call *call,
 
 static int finish(struct gg_call *call, struct showing *showing, ganger_err err)
 {
-    gg_table_finish(&showing->table);
+    gg_table_finish_list(&showing->table, err == GANGER_OK && !showing->with_running,
+                         "such agents");
     if (err != GANGER_OK) {
         return gg_failed(call, err, "cannot list agents");
     }

@@ -607,6 +607,21 @@ class Jobs(unittest.TestCase):
         self.assertEqual(shown, b"\\x1b[2JX\\x07\r\n")
         self.assertEqual(self.good("result", made["id"]), "\x1b[2JX\x07\n")
 
+    def test_an_empty_list_is_empty_and_says_so_to_a_terminal(self):
+        main, terminal = pty.openpty()
+        try:
+            listed = subprocess.run(
+                [str(BIN / "ganger"), "job", "list", "--filter", "queue:nobodys"], check=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal,
+                env={**os.environ, "GANGER_BROKER": self.broker.endpoint})
+            said = os.read(main, 4096)
+        finally:
+            os.close(main)
+            os.close(terminal)
+        self.assertEqual((listed.stdout, said), (b"", b"ganger: there are no such jobs\r\n"))
+        quiet = self.ganger("job", "list", "--filter", "queue:nobodys")
+        self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "", ""))
+
     def test_bench_reports_its_figures(self):
         report = self.json("bench", "--jobs", "500", "--window", "50", "--submitters", "2",
                            "--spawn-workers", "1", "--queue", "bench-it")
