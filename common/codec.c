@@ -82,14 +82,17 @@ enum gg_err gg_message_open(struct gg_slice frame, struct gg_slice attachment,
                                        frame.len - GG_HEADER_BYTES);
     message.reader = gg_reader_of(body);
     uint64_t commands = 0;
-    if (!gg_wire_check(body) ||
-        !gg_reader_open(&message.reader, GG_WIRE_ARRAY, &commands)) {
-        return gg_fault_bad(out_fault, "the body is not a bounded array of commands",
-                            NULL);
+    if (!gg_reader_open(&message.reader, GG_WIRE_ARRAY, &commands)) {
+        return gg_fault_bad(out_fault, "the body is not an array of commands", NULL);
     }
     if (commands > GG_COMMANDS_MAX) {
         return gg_fault_say(out_fault, GG_ERR_TOO_MANY,
                             "too many commands in a message", NULL);
+    }
+    size_t room = (size_t)(message.reader.end - message.reader.at);
+    if (commands > room || (commands == 0 && room > 0)) {
+        return gg_fault_bad(out_fault, "the array of commands is not the whole body",
+                            NULL);
     }
     message.left = (uint32_t)commands;
     *out_message = message;
@@ -135,11 +138,18 @@ bool gg_message_next(struct gg_message *message, struct gg_command *out_command,
     }
     message->left--;
     *out_fault = (struct gg_fault){.err = GG_OK};
-    struct gg_reader start = message->reader;
-    if (read_command(message, out_command, out_fault) != GG_OK) {
-        /* One bad command never fails its neighbours: go to where the next begins. */
-        message->reader = start;
-        if (!gg_reader_skip(&message->reader)) {
+    struct gg_reader *reader = &message->reader;
+    struct gg_reader start = *reader;
+    enum gg_err err = read_command(message, out_command, out_fault);
+    if (err == GG_OK && message->left == 0 && reader->at != reader->end) {
+        err = gg_fault_bad(out_fault, "there are bytes behind the last command", NULL);
+    }
+    if (err != GG_OK) {
+        /* One bad command never fails its neighbours: go to where the next begins.
+         * Where that cannot be found, what is behind is lost with it. */
+        *reader = start;
+        if (!gg_reader_skip(reader) || message->left == 0) {
+            reader->at = reader->end;
             message->left = 0;
         }
     }

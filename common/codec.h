@@ -66,9 +66,9 @@ struct gg_message {
 };
 
 /* Begin to read a message. `attachment.data` is NULL when there is one frame only.
- * Checks the header and, bounded, the whole body; after it only single commands can
- * be wrong. Everything read points into `frame` and `attachment`. On error
- * *out_fault says what. */
+ * Checks the header and that the body is an array; the commands in it are checked,
+ * within the bounds of wire.h, as they are read. Everything read points into `frame`
+ * and `attachment`. On error *out_fault says what. */
 GG_MUST_USE enum gg_err gg_message_open(struct gg_slice frame,
                                         struct gg_slice attachment,
                                         struct gg_message *out_message,
@@ -76,7 +76,8 @@ GG_MUST_USE enum gg_err gg_message_open(struct gg_slice frame,
 
 /* Read the next command. True: *out_fault.err is GG_OK and *out_command is filled
  * in, or the fault says why that one command is refused; go on either way. False: no
- * more. */
+ * more. The last one is refused where bytes follow it, and one whose end cannot be
+ * found is the last. */
 bool gg_message_next(struct gg_message *message, struct gg_command *out_command,
                      struct gg_fault *out_fault);
 

@@ -196,92 +196,33 @@ static uint64_t children(const struct gg_token *token)
     return 0;
 }
 
-/* Bytes of a value, its format byte included, where the format alone says them; else 0:
- * lengths and containers are read. */
-#define X16(bytes)                                                                     \
-    bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes,       \
-        bytes, bytes, bytes, bytes, bytes
-static const uint8_t fixed_bytes[256] = {
-    X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), X16(1), /* small numbers */
-    X16(0), X16(0),                                                 /* map, array */
-    1,      2,      3,      4,      5,      6,      7,      8,      /* string */
-    9,      10,     11,     12,     13,     14,     15,     16,     /* … */
-    17,     18,     19,     20,     21,     22,     23,     24,     /* … */
-    25,     26,     27,     28,     29,     30,     31,     32,     /* … */
-    1,      0,      1,      1,      0,      0,      0,      0,      /* nil, booleans */
-    0,      0,      5,      9,      2,      3,      5,      9,  /* float, unsigned */
-    2,      3,      5,      9,      3,      4,      6,      10, /* signed, fixext */
-    18,     0,      0,      0,      0,      0,      0,      0,  /* fixext */
-    X16(1), X16(1),                                             /* negative */
-};
-#undef X16
-
-/* Move past one value that is not of a fixed size; of a container past its head only,
- * and *out_inside says how many values are in it, else 0. */
-static inline bool skip_sized(struct gg_reader *reader, uint64_t *out_inside,
-                              bool *out_container)
-{
-    uint8_t format = *reader->at;
-    *out_inside = 0;
-    *out_container = format < 0xa0; /* Below 0x80 all is of a fixed size. */
-    size_t room = (size_t)(reader->end - reader->at);
-    if (format == 0xc4 && room >= 2 && room - 2 >= reader->at[1]) {
-        reader->at += 2 + (size_t)reader->at[1]; /* bin 8: ids, small payloads */
-        return true;
-    }
-    if (*out_container) { /* Nearly every container: up to 15 entries. */
-        *out_inside = (uint64_t)(format & 0x0f) << (format < 0x90);
-        reader->at++;
-        return true;
-    }
-    struct gg_token token;
-    if (!gg_reader_next_any(reader, &token)) {
-        return false;
-    }
-    *out_container = is_container(&token);
-    *out_inside = children(&token);
-    return true;
-}
-
 bool gg_reader_skip(struct gg_reader *reader)
 {
     uint64_t outside[GG_WIRE_DEPTH_MAX]; /* Values not yet over, by depth. */
     uint64_t here = 1;                   /* And in the container we are in. */
     uint64_t nodes = 1;
     int depth = 0;
-    const uint8_t *bytes = reader->at;
-    size_t len = (size_t)(reader->end - reader->at);
-    size_t at = 0;
+    struct gg_token token;
     for (;;) {
-        if (at >= len) {
+        if (!gg_reader_next(reader, &token)) {
             return false;
         }
-        size_t fixed = fixed_bytes[bytes[at]];
-        at += fixed;
-        if (fixed == 0) {
-            struct gg_reader rest = {.at = bytes + at, .end = reader->end};
-            uint64_t inside = 0;
-            bool container = false;
-            if (!skip_sized(&rest, &inside, &container)) {
-                return false;
-            }
-            at = (size_t)(rest.at - bytes);
-            /* Each value takes a byte at least. */
-            nodes += inside;
-            if (container && (depth == GG_WIRE_DEPTH_MAX || inside > len - at ||
-                              nodes > GG_WIRE_NODES_MAX)) {
-                return false;
-            }
-            if (inside > 0) {
-                outside[depth++] = here;
-                here = inside;
-                continue;
-            }
+        uint64_t inside = children(&token);
+        nodes += inside;
+        /* Each value takes a byte at least. */
+        if (is_container(&token) && (depth == GG_WIRE_DEPTH_MAX ||
+                                     inside > (uint64_t)(reader->end - reader->at) ||
+                                     nodes > GG_WIRE_NODES_MAX)) {
+            return false;
+        }
+        if (inside > 0) {
+            outside[depth++] = here;
+            here = inside;
+            continue;
         }
         while (--here == 0) { /* The last value of a container: that is over too. */
             if (depth == 0) {
-                reader->at += at <= len ? at : 0;
-                return at <= len;
+                return true;
             }
             here = outside[--depth];
         }

@@ -50,8 +50,8 @@ void gg_table_pair_time(struct gg_table *table, const char *name, int64_t wall_m
 /* Print it, unless it is empty, and free it; *table_p becomes NULL. */
 void gg_table_finish(struct gg_table **table_p);
 
-/* The same for a list of `what` ("such queues"): where it is empty, and not because its asking
- * failed (`whole`), somebody at a terminal is told so. */
+/* The same for a list of `what` ("such queues"): where it is empty, and not because its
+ * asking failed (`whole`), somebody at a terminal is told so. */
 void gg_table_finish_list(struct gg_table **table_p, bool whole, const char *what);
 
 #endif

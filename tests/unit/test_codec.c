@@ -204,6 +204,59 @@ static void body_is_one_array_and_nothing_behind_it(void **state)
     }
 }
 
+static enum gg_err open_again(struct fixture *f)
+{
+    return gg_message_open(gg_buf_slice(&f->frame), f->attachment, &f->message,
+                           &f->fault);
+}
+
+static void commands_before_an_early_end_are_read(void **state)
+{
+    struct fixture *f = *state;
+    heartbeat(f, 1);
+    heartbeat(f, 2);
+    heartbeat(f, 300);
+    size_t whole = f->body.len;
+    heartbeat(f, 400);
+    size_t last = f->body.len - whole;
+    for (size_t cut = 1; cut <= last; cut++) {
+        assert_int_equal(open_message(f), GG_OK);
+        gg_buf_cut(&f->frame, f->frame.len - cut);
+        assert_int_equal(open_again(f), GG_OK);
+        expect_heartbeat(f, 1);
+        expect_heartbeat(f, 2);
+        expect_heartbeat(f, 300);
+        assert_true(next(f));
+        assert_int_equal(f->fault.err, GG_ERR_BAD_MESSAGE);
+        assert_false(next(f));
+    }
+}
+
+static void what_is_behind_a_command_without_an_end_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    heartbeat(f, 1);
+    SAY_RAW(f, "\x93\x05\x02\x81\x3f\x91\x91\x91\x91\x91\x91\x91\x91\x90");
+    heartbeat(f, 3);
+    assert_int_equal(open_message(f), GG_OK);
+    expect_heartbeat(f, 1);
+    expect_fault(f, GG_ERR_BAD_MESSAGE, 2);
+    assert_false(next(f));
+}
+
+static void bytes_behind_the_last_command_make_it_a_bad_one(void **state)
+{
+    struct fixture *f = *state;
+    heartbeat(f, 1);
+    heartbeat(f, 2);
+    assert_int_equal(open_message(f), GG_OK);
+    gg_buf_append(&f->frame, "", 1);
+    assert_int_equal(open_again(f), GG_OK);
+    expect_heartbeat(f, 1);
+    expect_fault(f, GG_ERR_BAD_MESSAGE, 2);
+    assert_false(next(f));
+}
+
 /* Others may write the array's head in any of its three lengths. */
 static void head_of_body_may_have_any_length(void **state)
 {
@@ -574,6 +627,9 @@ int main(void)
         TEST(other_version_is_refused_and_its_header_can_be_read),
         TEST(low_flags_are_skipped_and_high_ones_refused),
         TEST(body_is_one_array_and_nothing_behind_it),
+        TEST(commands_before_an_early_end_are_read),
+        TEST(what_is_behind_a_command_without_an_end_is_lost),
+        TEST(bytes_behind_the_last_command_make_it_a_bad_one),
         TEST(head_of_body_may_have_any_length),
         TEST(commands_are_taken_to_their_limit_and_no_further),
         TEST(every_command_is_read_as_it_was_written),
