@@ -20,8 +20,6 @@ enum {
     EVENTS_A_LOOK = 256,
 };
 
-#define MONITOR_ENDPOINT "inproc://agent-monitor"
-
 _Static_assert(sizeof(zmq_msg_t) <= 64, "gg_received has room for a message");
 
 static void set(void *socket, int option, int value)
@@ -94,13 +92,16 @@ static void set_options(struct gg_socket *socket)
 }
 
 /* Hear what happens to the connection. Its reader is never full, or it would stop
- * libzmq's own thread. */
+ * libzmq's own thread. The name is a new one each time: that of the socket before is
+ * taken until libzmq's reaper has ended it. */
 static bool open_monitor(struct gg_socket *socket)
 {
     int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
                  ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    if (zmq_socket_monitor(socket->socket, MONITOR_ENDPOINT, events) != 0) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "inproc://agent-monitor-%u", socket->serial++);
+    if (zmq_socket_monitor(socket->socket, name, events) != 0) {
         return false;
     }
     socket->monitor = zmq_socket(socket->context, ZMQ_PAIR);
@@ -109,7 +110,7 @@ static bool open_monitor(struct gg_socket *socket)
     }
     set(socket->monitor, ZMQ_RCVHWM, 0);
     set(socket->monitor, ZMQ_LINGER, 0);
-    return zmq_connect(socket->monitor, MONITOR_ENDPOINT) == 0;
+    return zmq_connect(socket->monitor, name) == 0;
 }
 
 enum gg_err gg_socket_open(struct gg_socket *socket, const char *endpoint)

@@ -32,8 +32,9 @@ struct gg_socket {
     void *monitor;                     /* PAIR that hears what happens to it. */
     const struct gg_worker_keys *keys; /* NULL: no CURVE. */
     int water_mark;
-    bool blocked;   /* The last send found no room. */
-    bool connected; /* As far as gg_socket_events() has told. */
+    unsigned serial; /* Of monitors, to name them. */
+    bool blocked;    /* The last send found no room. */
+    bool connected;  /* As far as gg_socket_events() has told. */
     char endpoint[256];
 };
 
