@@ -19,7 +19,7 @@ BUILD_AND_RUN="
 TESTS="
     g++ make clang clang-format-14 clang-tidy-14 libclang-rt-14-dev
     libcmocka-dev
-    e2fsprogs iproute2 mount procps systemd valgrind xfsprogs
+    e2fsprogs iproute2 mount procps strace systemd valgrind xfsprogs
     python3 python3-msgpack python3-zmq
     nodejs npm
     mypy python3-pip python3-pytest python3-setuptools python3-venv python3-wheel

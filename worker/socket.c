@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/context.h"
 #include "common/frame.h"
 
 enum {
@@ -35,7 +36,7 @@ enum gg_err gg_socket_init(struct gg_socket *socket, uint32_t slots,
                                  .water_mark = slots < 512 ? 1024 : (int)slots * 2};
     (void)!getrandom(&seed, sizeof seed, 0);
     srand(seed); /* libzmq's jitter uses it and never seeds it. */
-    socket->context = zmq_ctx_new();
+    socket->context = gg_batch_context_new();
     return socket->context == NULL ? GG_ERR_SYSTEM : GG_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/context.h"
 #include "common/frame.h"
 #include "common/rng.h"
 
@@ -204,7 +205,7 @@ enum gg_err gg_transport_open(const struct gg_transport_setup *setup,
     (void)zmq_msg_init(&transport->frames[0]);
     (void)zmq_msg_init(&transport->frames[1]);
     transport->epoll = epoll_create1(EPOLL_CLOEXEC);
-    transport->context = zmq_ctx_new();
+    transport->context = gg_batch_context_new();
     enum gg_err err = transport->epoll < 0 || transport->context == NULL
                           ? GG_ERR_SYSTEM
                           : make_socket(transport, now);
