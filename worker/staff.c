@@ -224,6 +224,7 @@ static struct gg_staff_pool *free_place(struct gg_staff *staff)
     for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
         if (!staff->pools[i].used) {
             staff->pools[i] = (struct gg_staff_pool){.staff = staff, .index = i};
+            staff->end = i < staff->end ? staff->end : i + 1;
             return &staff->pools[i];
         }
     }
@@ -715,7 +716,7 @@ static void report(struct gg_staff *staff, struct gg_now now)
         (!new_session && !gg_mono_reached(staff->report_at, now.mono))) {
         return;
     }
-    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+    for (uint32_t i = 0; i < staff->end; i++) {
         if (staff->pools[i].used) {
             states[count] = state_of(&staff->pools[i], now);
             sum = sum * 31 + sum_of(&states[count++]);
@@ -732,7 +733,7 @@ static void report(struct gg_staff *staff, struct gg_now now)
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
 {
     staff->turn_us = gg_mono_us();
-    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+    for (uint32_t i = 0; i < staff->end; i++) {
         if (staff->pools[i].used) {
             turn_pool(&staff->pools[i], now);
         }
@@ -753,7 +754,7 @@ bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)
         *out_at = tree;
     }
     bool any = in_tree || resting;
-    for (uint32_t i = 0; i < GG_SUP_POOLS_MAX; i++) {
+    for (uint32_t i = 0; i < staff->end; i++) {
         struct gg_mono source;
         if (staff->pools[i].used &&
             gg_staff_sources_next_wake(&staff->pools[i], &source) &&

@@ -40,6 +40,7 @@ struct gg_staff {
     struct gg_link unsent;
     struct gg_sup sup;
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
+    uint32_t end;                   /* No place from here on has been used. */
     struct gg_staff_pool pools[GG_SUP_POOLS_MAX];
     const char *broker; /* Where sources submit; lent. */
     bool ending;        /* Start no executors any more. */

@@ -5,11 +5,14 @@
 
 programs     a program per attempt, beside `xargs -P2 -n1` with the same program
 co-process   jobs of a co-process in Python, beside the same xargs
-handler      jobs of a C handler, beside a ping-pong over socketpairs with the same number
-             of processes and the same batch
+handler      jobs of a C handler through client, broker and agent, beside a ping-pong over
+             socketpairs with the same number of processes and the same batch
+agent alone  what of that is the agent's: its core, staff and executors, without client,
+             broker and sockets (handlers.c), beside the same ping-pong
 idle         CPU seconds of an agent with 1,000 executors' worth of slots, none busy
 
-GG_BIN_DIR holds the programs of a release build, GG_BENCH_DIR pingpong and echo_handler.so.
+GG_BIN_DIR holds the programs of a release build, GG_BENCH_DIR pingpong, handlers and
+echo_handler.so.
 The ratio is the median of the pairs'. Nothing is judged but that all of it runs.
 """
 import argparse
@@ -27,7 +30,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(os.environ.get("GG_BIN_DIR", "."))
 BENCH = pathlib.Path(os.environ.get("GG_BENCH_DIR", "."))
 PROCESSES = 2
-MESSAGE_BYTES = 150
+PAYLOAD_BYTES = 100
+MESSAGE_BYTES = 150  # With what an assignment or an outcome says beside its payload.
 IDLE_S = 10
 
 
@@ -50,6 +54,9 @@ ROWS = [
     Row("handler", HANDLER, 20000, 64, "pingpong"),
     Row("handler, batch 16", HANDLER, 200000, 128, "pingpong", 16),
     Row("handler, batch 64", HANDLER, 200000, 512, "pingpong", 64),
+    Row("agent alone", "", 50000, 0, "pingpong"),
+    Row("agent alone, batch 16", "", 400000, 0, "pingpong", 16),
+    Row("agent alone, batch 64", "", 400000, 0, "pingpong", 64),
 ]
 
 
@@ -105,7 +112,16 @@ class Agent:
         self.folder.cleanup()
 
 
+def agent_alone(row: Row, jobs: int) -> float:
+    run = subprocess.run([BENCH / "handlers", str(jobs), str(PROCESSES), str(row.batch),
+                          str(PAYLOAD_BYTES)], capture_output=True, text=True, check=True,
+                         timeout=60)
+    return float(run.stdout.partition("=")[2].partition("\n")[0])
+
+
 def ganger(row: Row, jobs: int) -> float:
+    if not row.pool:
+        return agent_alone(row, jobs)
     agent = Agent(f"size = {PROCESSES}\n{row.pool}"
                   + (f"\nbatch = {row.batch}" if row.batch > 1 else ""))
     try:

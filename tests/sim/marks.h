@@ -63,6 +63,10 @@
     X(PARTIAL,         "partial output was shown") \
     X(CHECKPOINT,      "a checkpoint was handed on") \
     X(VOLATILE_LOST,   "a volatile job died with a durable broker") \
+    X(BEHIND,          "an attempt began that had stood behind others") \
+    X(RETURNED,        "an executor died before it began an attempt it had") \
+    X(ASKED_BACK,      "an attempt that stood behind others was had back") \
+    X(ADMITTED,        "an attempt that stood behind others could not be had back") \
     X(SECOND_POOL,     "an agent's second pool was given a job") \
     X(RESTORED,        "a broker began with what an earlier one had left")
 /* clang-format on */

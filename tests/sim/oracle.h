@@ -78,8 +78,15 @@ bool oracle_accepted(uint32_t n, struct gg_id *out);
 
 /* ---- what really runs ---- */
 
+/* An executor has it, and it begins; or it is given to one that begins it later. */
+void oracle_run_given(struct sim *sim, const struct gg_id *id);
+void oracle_run_begins_late(struct sim *sim, uint32_t agent, const struct gg_id *id,
+                            uint64_t fence);
 void oracle_run_begins(struct sim *sim, uint32_t agent, const struct gg_id *id,
                        uint64_t fence);
+/* It counts as begun, and its time begins at `since`; INT64_MAX: not yet. */
+void oracle_run_since(uint32_t agent, const struct gg_id *id, uint64_t fence,
+                      int64_t since);
 void oracle_run_ends(struct sim *sim, uint32_t agent, const struct gg_id *id,
                      uint64_t fence);
 

@@ -30,13 +30,20 @@ static void check_rivals(struct sim *sim, const struct fact *fact, uint64_t fenc
     }
 }
 
-void oracle_run_begins(struct sim *sim, uint32_t agent, const struct gg_id *id,
-                       uint64_t fence)
+void oracle_run_given(struct sim *sim, const struct gg_id *id)
 {
-    struct fact *fact = facts_find(id);
+    const struct fact *fact = facts_find(id);
     if (fact == NULL || (fact->refused && !fact->accepted)) {
         facts_fail(sim, ORACLE_REFUSED, "a job runs that was refused");
-        return;
+    }
+}
+
+void oracle_run_begins_late(struct sim *sim, uint32_t agent, const struct gg_id *id,
+                            uint64_t fence)
+{
+    struct fact *fact = facts_find(id);
+    if (fact == NULL) {
+        return; /* oracle_run_given() has said it. */
     }
     check_rivals(sim, fact, fence);
     bool of_this_broker = fact->epoch == sim->broker.epoch && !fact->unsure;
@@ -66,27 +73,51 @@ void oracle_run_begins(struct sim *sim, uint32_t agent, const struct gg_id *id,
                FACT_NAME(fact));
 }
 
+void oracle_run_begins(struct sim *sim, uint32_t agent, const struct gg_id *id,
+                       uint64_t fence)
+{
+    oracle_run_given(sim, id);
+    oracle_run_begins_late(sim, agent, id, fence);
+}
+
+static struct fact_run *find_run(struct fact *fact, uint32_t agent, uint64_t fence)
+{
+    for (int i = 0; fact != NULL && i < FACT_RUNS_MAX; i++) {
+        struct fact_run *run = &fact->runs[i];
+        if (run->used && run->agent == agent && run->fence == fence) {
+            return run;
+        }
+    }
+    return NULL;
+}
+
+void oracle_run_since(uint32_t agent, const struct gg_id *id, uint64_t fence,
+                      int64_t since)
+{
+    struct fact_run *run = find_run(facts_find(id), agent, fence);
+    if (run != NULL) {
+        run->since = since;
+    }
+}
+
 void oracle_run_ends(struct sim *sim, uint32_t agent, const struct gg_id *id,
                      uint64_t fence)
 {
     struct fact *fact = facts_find(id);
-    for (int i = 0; fact != NULL && i < FACT_RUNS_MAX; i++) {
-        struct fact_run *run = &fact->runs[i];
-        if (!run->used || run->agent != agent || run->fence != fence) {
-            continue;
-        }
-        /* While its agent is stopped the keeper watches the lease alone. */
-        int64_t most = (int64_t)(fact->ask.run_timeout_ms + sim->swarm.grace_ms +
-                                 sim->swarm.lease_ms) +
-                       sim->swarm.spawn_ms + STOP_SLACK_MS;
-        if (fact->ask.run_timeout_ms > 0 && sim->now - run->since > most) {
-            facts_fail(sim, ORACLE_RUN_LIMIT, "job %02x%02x ran %lld ms of %llu",
-                       FACT_NAME(fact), (long long)(sim->now - run->since),
-                       (unsigned long long)fact->ask.run_timeout_ms);
-        }
-        run->used = false;
+    struct fact_run *run = find_run(fact, agent, fence);
+    if (run == NULL) {
         return;
     }
+    /* While its agent is stopped the keeper watches the lease alone. */
+    int64_t most = (int64_t)(fact->ask.run_timeout_ms + sim->swarm.grace_ms +
+                             sim->swarm.lease_ms) +
+                   sim->swarm.spawn_ms + STOP_SLACK_MS;
+    if (fact->ask.run_timeout_ms > 0 && sim->now - run->since > most) {
+        facts_fail(sim, ORACLE_RUN_LIMIT, "job %02x%02x ran %lld ms of %llu",
+                   FACT_NAME(fact), (long long)(sim->now - run->since),
+                   (unsigned long long)fact->ask.run_timeout_ms);
+    }
+    run->used = false;
 }
 
 /* ---- what people are told ---- */

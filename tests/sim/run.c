@@ -380,6 +380,8 @@ static void begin(struct sim *sim, uint64_t seed, const struct sim_limits *limit
         sim->nodes[n].wall_ahead_ms = (int64_t)gg_rng_below(&rng, 2000);
         sim->nodes[n].wake_at = INT64_MAX;
     }
+    /* Last of all, so that half of the seeds are the worlds they were before. */
+    sim->swarm.behind_ppm = coin(&rng) ? (uint32_t)gg_rng_below(&rng, 500000) : 0;
     oracle_begin(sim);
     sim_broker_start(sim);
     for (uint32_t i = 0; i < sim->swarm.agents; i++) {

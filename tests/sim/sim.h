@@ -82,6 +82,7 @@ struct sim_swarm {
     int64_t spawn_ms;
     uint32_t fail_ppm;
     uint32_t stubborn_ppm; /* Of jobs: they do not end for TERM. */
+    uint32_t behind_ppm;   /* Of attempts: their executor does others first. */
     bool operators;
     bool purges;
     bool delays;
@@ -163,6 +164,9 @@ struct sim_run {
     int64_t deadline; /* World time at which the keeper kills it; INT64_MAX none. */
     bool stubborn;
     bool spawned;
+    bool behind;     /* It has not begun: others are done first. */
+    bool dies;       /* So does its executor, before it has begun. */
+    bool asked_back; /* It shall come back instead. */
     uint8_t outcome; /* enum gg_outcome that it comes to by itself. */
     uint64_t serial;
 };

@@ -13,6 +13,9 @@ enum {
     DRAIN_MS = 2000,
     SENDS_MAX = 50,
     KILL_DELAY_MS = 2,
+    DIES_PPM = 200000,
+    STUCK_PPM = 100000, /* Behind one that takes long. */
+    STUCK_MS_MAX = 30000,
 };
 
 static void turn(struct sim *sim, uint32_t i);
@@ -50,6 +53,20 @@ static uint8_t draw_outcome(struct sim *sim)
                : GG_OUTCOME_SUCCEEDED;
 }
 
+/* Its executor may have others to do first, as in worker/exec/executor.c. */
+static void stand_behind(struct sim *sim, struct sim_agent *agent, struct sim_run *run,
+                         const struct gg_attempt *attempt)
+{
+    run->behind = sim->swarm.behind_ppm > 0 && attempt->work->attempts_max != 1 &&
+                  sim_chance(&sim->job_rng, sim->swarm.behind_ppm);
+    if (run->behind) {
+        run->dies = sim_chance(&sim->job_rng, DIES_PPM);
+        run->outcome = run->outcome == GG_OUTCOME_NOT_STARTED ? GG_OUTCOME_FAILED
+                                                              : run->outcome;
+        gg_worker_behind(agent->worker, run->fence);
+    }
+}
+
 static void begin(struct sim *sim, uint32_t i, struct gg_attempt *attempt)
 {
     struct sim_agent *agent = &sim->agents[i];
@@ -69,11 +86,19 @@ static void begin(struct sim *sim, uint32_t i, struct gg_attempt *attempt)
     run->stubborn = sim_chance(&sim->job_rng, sim->swarm.stubborn_ppm);
     run->outcome = draw_outcome(sim);
     gg_worker_starting(agent->worker, attempt);
-    oracle_run_begins(sim, i, &run->id, run->fence);
+    stand_behind(sim, agent, run, attempt);
+    if (run->behind) {
+        oracle_run_given(sim, &run->id);
+    } else {
+        oracle_run_begins(sim, i, &run->id, run->fence);
+    }
     SIM_TRACE(sim, "%-8s starts %02x%02x fence %llu", agent->name, run->id.bytes[14],
               run->id.bytes[15], (unsigned long long)run->fence);
     int64_t spawn = (int64_t)gg_rng_below(&sim->job_rng,
                                           (uint64_t)sim->swarm.spawn_ms + 1);
+    if (run->behind && sim_chance(&sim->job_rng, STUCK_PPM)) {
+        spawn += (int64_t)gg_rng_below(&sim->job_rng, STUCK_MS_MAX);
+    }
     sim_after(sim, spawn, SIM_EV_SPAWNED, node, run->serial);
     int64_t length = sim_about(&sim->job_rng, sim->swarm.run_ms);
     bool runs = run->outcome != GG_OUTCOME_NOT_STARTED;
@@ -81,6 +106,18 @@ static void begin(struct sim *sim, uint32_t i, struct gg_attempt *attempt)
     if (run->deadline != INT64_MAX) {
         sim_after(sim, run->deadline - sim->now, SIM_EV_DEADLINE, node, run->serial);
     }
+}
+
+/* Its executor has not begun it, and will not. */
+static void return_run(struct sim *sim, uint32_t i, struct sim_run *run)
+{
+    struct sim_agent *agent = &sim->agents[i];
+    SIM_TRACE(sim, "%-8s has fence %llu back", agent->name,
+              (unsigned long long)run->fence);
+    sim_mark(run->asked_back ? SIM_MARK_ASKED_BACK : SIM_MARK_RETURNED);
+    uint64_t fence = run->fence;
+    run->used = false;
+    gg_worker_returned(agent->worker, fence);
 }
 
 /* The process is gone. Whoever looks after it is told once he runs. */
@@ -94,6 +131,10 @@ static void end_run(struct sim *sim, uint32_t i, struct sim_run *run, uint8_t ou
                                .keeper_killed = by_keeper,
                                .snooze_ms = 700};
     struct gg_blob *result = NULL;
+    if (run->behind) {
+        return_run(sim, i, run);
+        return;
+    }
     if (outcome == GG_OUTCOME_SUCCEEDED) {
         int len = snprintf(text, sizeof text, "result of %llu",
                            (unsigned long long)run->fence);
@@ -159,6 +200,26 @@ static void on_deadline(struct sim *sim, uint32_t i, struct sim_run *run)
     end_run(sim, i, run, GG_OUTCOME_LOST, true);
 }
 
+/* Half of them are handlers, the others co-processes, which cannot be asked. */
+static bool takes_back(const struct sim_run *run)
+{
+    return (run->serial & 1) != 0;
+}
+
+/* What is admitted counts as started, although its turn is yet to come. */
+static void take_back(struct sim *sim, uint32_t i, struct sim_run *run, unsigned mask)
+{
+    if (takes_back(run)) {
+        run->asked_back = run->behind;
+    } else if ((mask & GG_TODO_LATE) != 0 && run->behind) {
+        sim_mark(SIM_MARK_ADMITTED);
+        run->behind = false;
+        oracle_run_begins_late(sim, i, &run->id, run->fence);
+        oracle_run_since(i, &run->id, run->fence, INT64_MAX);
+        gg_worker_admit(sim->agents[i].worker, run->fence);
+    }
+}
+
 static void do_todos(struct sim *sim, uint32_t i)
 {
     struct sim_agent *agent = &sim->agents[i];
@@ -173,7 +234,11 @@ static void do_todos(struct sim *sim, uint32_t i)
             run->deadline = sim_world_time(sim, sim_agent_node(sim, i),
                                            (struct gg_mono){attempt->lease_ms});
         }
+        if ((mask & (GG_TODO_WITHDRAW | GG_TODO_LATE)) != 0) {
+            take_back(sim, i, run, mask);
+        }
         if ((mask & GG_TODO_STOP) != 0) {
+            run->asked_back = run->asked_back || (run->behind && takes_back(run));
             sim_mark(SIM_MARK_STOPPED);
             if (attempt->why == GG_WHY_STOP_LEASE) {
                 sim_mark(SIM_MARK_SELF_FENCED);
@@ -372,8 +437,16 @@ static void on_process(struct sim *sim, uint32_t i, const struct sim_event *ev)
     if (run == NULL) {
         return;
     }
-    if (ev->kind == SIM_EV_SPAWNED) {
+    if (ev->kind == SIM_EV_SPAWNED && run->behind && (run->dies || run->asked_back)) {
+        return_run(sim, i, run);
+    } else if (ev->kind == SIM_EV_SPAWNED) {
+        if (run->behind) {
+            run->behind = false;
+            sim_mark(SIM_MARK_BEHIND);
+            oracle_run_begins_late(sim, i, &run->id, run->fence);
+        }
         if (run->outcome != GG_OUTCOME_NOT_STARTED) {
+            oracle_run_since(i, &run->id, run->fence, sim->now);
             gg_worker_started(agent->worker, sim_now(sim, ev->node).mono, run->fence);
             talk(sim, i, run);
         }
@@ -475,10 +548,10 @@ void sim_agent_stop(struct sim *sim, uint32_t i)
     }
     SIM_TRACE(sim, "%-8s ends", agent->name);
     for (int n = 0; n < SIM_RUNS_MAX; n++) {
-        if (agent->runs[n].used) {
+        if (agent->runs[n].used && !agent->runs[n].behind) {
             oracle_run_ends(sim, i, &agent->runs[n].id, agent->runs[n].fence);
-            agent->runs[n].used = false;
         }
+        agent->runs[n].used = false;
     }
     sim->nodes[node].up = false;
     sim->nodes[node].stopped_until = 0;

@@ -199,7 +199,7 @@ static void clean_folder(struct gg_executor *executor, uint64_t fence)
 static void spare(struct gg_executor *executor)
 {
     bool wanted = false;
-    for (uint32_t i = 1; i < executor->hand.count; i++) {
+    for (uint32_t i = 1; executor->stopping && i < executor->hand.count; i++) {
         wanted = wanted || gg_hand_at(&executor->hand, i)->stop;
     }
     if (executor->stopping && !wanted) {
@@ -613,7 +613,9 @@ enum gg_err gg_executor_give(struct gg_executor *executor,
     executor->in.max = (size_t)spec->result_bytes_max * 2 + GG_EXECUTOR_SPARE_BYTES * 2;
     gg_list_remove(&executor->resting);
     gg_hand_put(&executor->hand, spec->fence, spec->deadline_ms, now_us);
-    tell_lease(executor);
+    if (executor->hand.count == 1 || spec->deadline_ms < executor->told_lease_ms) {
+        tell_lease(executor); /* Else it ends later than that of another. */
+    }
     if (!gg_list_linked(&executor->unsent)) {
         gg_list_push_back(executor->world->unsent, &executor->unsent);
     }

@@ -23,7 +23,7 @@ static struct gg_sup_executor *executor_of(struct gg_sup_pool *pool, uint32_t ex
 
 void gg_sup_init(struct gg_sup *sup)
 {
-    *sup = (struct gg_sup){.pools[0].used = false};
+    *sup = (struct gg_sup){.end = 0};
 }
 
 static void forget_pool(struct gg_sup_pool *pool)
@@ -71,6 +71,7 @@ enum gg_err gg_sup_add(struct gg_sup *sup, uint32_t pool,
 
     struct gg_sup_pool *it = &sup->pools[pool];
     *it = (struct gg_sup_pool){.used = true, .config = *config};
+    sup->end = pool < sup->end ? sup->end : pool + 1;
     it->budget = (struct gg_budget){.restarts_max = config->restarts_max,
                                     .window_ms = config->window_ms,
                                     .backoff_ms_min = config->backoff_ms_min,
@@ -211,7 +212,7 @@ static bool is_touched(const struct gg_sup_pool *cause, const struct gg_sup_pool
 
 static void restart_with(struct gg_sup *sup, const struct gg_sup_pool *cause)
 {
-    for (uint32_t p = 0; p < GG_SUP_POOLS_MAX; p++) {
+    for (uint32_t p = 0; p < sup->end; p++) {
         struct gg_sup_pool *other = &sup->pools[p];
         for (uint32_t i = 0; is_touched(cause, other) && i < other->room; i++) {
             stop(other, i, true);
@@ -226,7 +227,7 @@ static void spend(struct gg_sup *sup, struct gg_sup_pool *pool, struct gg_mono n
         return;
     }
     gg_budget_close(&pool->budget, now);
-    for (uint32_t p = 0; p < GG_SUP_POOLS_MAX; p++) {
+    for (uint32_t p = 0; p < sup->end; p++) {
         struct gg_sup_pool *other = &sup->pools[p];
         if (other != pool && is_touched(pool, other) && !other->budget.closed) {
             other->budget.closed = true;
@@ -242,7 +243,7 @@ static bool must_wait(const struct gg_sup *sup, const struct gg_sup_pool *pool)
         pool->config.strategy == GG_ONE_FOR_ONE) {
         return false;
     }
-    for (uint32_t p = 0; p < GG_SUP_POOLS_MAX; p++) {
+    for (uint32_t p = 0; p < sup->end; p++) {
         const struct gg_sup_pool *other = &sup->pools[p];
         if (!other->used || other->config.group != pool->config.group) {
             continue;
@@ -325,7 +326,7 @@ static bool next_start(struct gg_sup *sup, struct gg_sup_pool *pool, struct gg_m
 
 bool gg_sup_next(struct gg_sup *sup, struct gg_mono now, struct gg_sup_action *out)
 {
-    for (uint32_t p = 0; p < GG_SUP_POOLS_MAX; p++) {
+    for (uint32_t p = 0; p < sup->end; p++) {
         struct gg_sup_pool *pool = &sup->pools[p];
         if (!pool->used) {
             continue;
@@ -551,7 +552,7 @@ static void earlier(struct gg_mono at, bool *found, struct gg_mono *out_at)
 bool gg_sup_next_wake(const struct gg_sup *sup, struct gg_mono *out_at)
 {
     bool found = false;
-    for (uint32_t p = 0; p < GG_SUP_POOLS_MAX; p++) {
+    for (uint32_t p = 0; p < sup->end; p++) {
         const struct gg_sup_pool *pool = &sup->pools[p];
         if (!pool->used) {
             continue;

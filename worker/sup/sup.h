@@ -123,6 +123,7 @@ struct gg_sup_pool {
 };
 
 struct gg_sup {
+    uint32_t end; /* No place from here on has been used. */
     struct gg_sup_pool pools[GG_SUP_POOLS_MAX];
 };
 
