@@ -125,10 +125,10 @@ class Renew(Fleet):
         count, until, note = ("pid", f"until {gate}", f"note {notes} %d") if name == "h" \
             else ("answer $$", f"while [ ! -e {gate} ]; do sleep 0.02; done; answer on",
                   f"echo %d >>{notes}; answer on")
-        for _ in range(40):
+        for _ in range(10):
             gate.unlink(missing_ok=True)
             notes.unlink(missing_ok=True)
-            for _ in range(12):
+            for _ in range(40):  # One that was long is forgotten.
                 pid = int(self.ganger("run", name, count, "--wait=20s"))
             self.ganger("queue", "pause", name, "--reason", "all at once")
             first = self.submit(name, until)
