@@ -33,7 +33,8 @@ static void check_rivals(struct sim *sim, const struct fact *fact, uint64_t fenc
 void oracle_run_given(struct sim *sim, const struct gg_id *id)
 {
     const struct fact *fact = facts_find(id);
-    if (fact == NULL || (fact->refused && !fact->accepted)) {
+    bool ever = fact != NULL && fact->order != 0; /* Perhaps by a dead one. */
+    if (fact == NULL || (fact->refused && !ever)) {
         facts_fail(sim, ORACLE_REFUSED, "a job runs that was refused");
     }
 }
