@@ -8,7 +8,6 @@
 #include <zmq.h>
 
 #include "common/assert.h"
-#include "common/context.h"
 #include "common/frame.h"
 
 enum {
@@ -36,7 +35,7 @@ enum gg_err gg_socket_init(struct gg_socket *socket, uint32_t slots,
                                  .water_mark = slots < 512 ? 1024 : (int)slots * 2};
     (void)!getrandom(&seed, sizeof seed, 0);
     srand(seed); /* libzmq's jitter uses it and never seeds it. */
-    socket->context = gg_batch_context_new();
+    socket->context = zmq_ctx_new();
     return socket->context == NULL ? GG_ERR_SYSTEM : GG_OK;
 }
 

@@ -13,7 +13,6 @@
 #include <zmq.h>
 
 #include "common/clock.h"
-#include "common/context.h"
 #include "common/frame.h"
 
 enum {
@@ -35,7 +34,7 @@ void *gg_context_new(void)
         seed = (unsigned)gg_mono_us();
     }
     srand(seed); /* libzmq numbers routing ids from rand() and never seeds it. */
-    void *context = gg_batch_context_new();
+    void *context = zmq_ctx_new();
     if (context == NULL) {
         return NULL;
     }

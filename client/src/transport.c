@@ -8,7 +8,6 @@
 #include <zmq.h>
 
 #include "common/assert.h"
-#include "common/context.h"
 #include "common/frame.h"
 #include "common/rng.h"
 
@@ -205,7 +204,7 @@ enum gg_err gg_transport_open(const struct gg_transport_setup *setup,
     (void)zmq_msg_init(&transport->frames[0]);
     (void)zmq_msg_init(&transport->frames[1]);
     transport->epoll = epoll_create1(EPOLL_CLOEXEC);
-    transport->context = gg_batch_context_new();
+    transport->context = zmq_ctx_new();
     enum gg_err err = transport->epoll < 0 || transport->context == NULL
                           ? GG_ERR_SYSTEM
                           : make_socket(transport, now);
