@@ -35,7 +35,8 @@ struct fact {
     uint8_t state; /* enum gg_job_state, as far as it has been told. */
     uint32_t attempt;
     uint32_t attempts_max;
-    uint64_t fence; /* Newest. */
+    uint64_t fence;      /* Newest; while unsure, that of the outcome heard last. */
+    uint64_t fence_most; /* Newest that was ever given out. */
     bool assigned_before;
     bool by_hand; /* Retried by hand. */
     bool snoozed;

@@ -50,7 +50,7 @@ static void check_checkpoint(struct sim *sim, struct fact *fact,
     if (given != 0) {
         sim_mark(SIM_MARK_CHECKPOINT);
     }
-    if (given != fact->checkpoint && !(fact->unsure && given <= fact->fence)) {
+    if (given != fact->checkpoint && !(fact->unsure && given <= fact->fence_most)) {
         facts_fail(sim, ORACLE_CHECKPOINT, "job %02x%02x is given %llu, not %llu",
                    FACT_NAME(fact), (unsigned long long)given,
                    (unsigned long long)fact->checkpoint);
@@ -122,6 +122,7 @@ static void check_assign(struct sim *sim, uint32_t peer, const struct gg_assign 
     check_turn(sim, fact);
     facts.last_fence = assign->fence;
     fact->fence = assign->fence;
+    fact->fence_most = assign->fence;
     fact->attempt = (uint32_t)assign->attempt;
     fact->unsure = false;
     fact->not_before = 0;
