@@ -237,9 +237,10 @@ static void on_job_moment(struct sim *sim, struct fact *fact,
         fact->state = (uint8_t)moment->state;
         break;
     case GG_MOMENT_ASSIGNED:
-        if (moment->fence <= facts.last_fence && moment->fence != fact->fence) {
-            fact->unsure = true; /* Taken back from an agent that still ran it. */
+        if (moment->fence <= facts.last_fence) { /* Taken back from who still ran it. */
+            fact->unsure = fact->unsure || moment->fence != fact->fence;
             fact->fence = moment->fence;
+            fact->not_before = 0; /* It was due when it began. */
         }
         break;
     case GG_MOMENT_OUTCOME:
