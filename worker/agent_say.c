@@ -181,6 +181,13 @@ void gg_say_heartbeat(struct gg_worker *agent, struct gg_mono now)
                                                          .sent_ms = now.ms};
 }
 
+/* One that is to end may stand behind others still. */
+static bool has_started(const struct gg_attempt *attempt)
+{
+    return attempt->told || attempt->started_ms != 0 ||
+           (attempt->state == GG_ATTEMPT_FINISHED && !attempt->never_started);
+}
+
 static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
 {
     struct pool_texts texts[GG_POOLS_MAX];
@@ -201,8 +208,7 @@ static bool write_hello(struct gg_worker *agent, struct gg_hello *hello)
             .id = attempt->id,
             .fence = attempt->fence,
             .pool = attempt->pool + 1,
-            .started = attempt->told || (attempt->state >= GG_ATTEMPT_RUNNING &&
-                                         !attempt->never_started),
+            .started = has_started(attempt),
         };
         gg_record_write(&agent->scratch, GG_RECORD_HELD, &entry, NULL);
         held++;

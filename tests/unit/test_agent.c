@@ -197,6 +197,30 @@ static void returned_attempt_that_was_to_stop_goes_back_as_never_started(void **
     assert_null(gg_worker_next_start(f->agent, 0));
 }
 
+/* The broker would not have it back then, when its queue is paused. */
+static void attempt_told_to_stop_before_its_turn_is_not_started_after_a_reset(
+    void **state)
+{
+    struct fixture *f = *state;
+    struct gg_reset reset = {.error = GG_ERR_NO_SESSION};
+    struct gg_attempt *attempt = give(f, FENCE);
+    struct gg_assign assign = {.id = attempt->id, .fence = FENCE};
+    gg_worker_behind(f->agent, FENCE);
+    order_stop(f, &assign, GG_STOP_CANCELLED);
+    assert_int_equal(attempt->state, GG_ATTEMPT_STOPPING);
+
+    assert_int_equal(tell_acked(f, GG_MESSAGE_RESET, GG_CMD_RESET, &reset, 0),
+                     GG_NEWS_RESET);
+    say_hello(f);
+
+    struct gg_list list = f->said[0].as.hello.held;
+    struct gg_held held;
+    struct gg_fault fault;
+    assert_true(gg_list_next_record(&list, GG_RECORD_HELD, &held, &fault));
+    assert_int_equal(held.fence, FENCE);
+    assert_false(held.started);
+}
+
 /* What is there to do about one attempt. */
 static unsigned todo_of(struct fixture *f, const struct gg_attempt *attempt)
 {
@@ -514,6 +538,7 @@ int main(void)
         TEST(attempt_behind_another_begins_with_its_turn),
         TEST(returned_attempts_wait_in_their_order_ahead_of_others),
         TEST(returned_attempt_that_was_to_stop_goes_back_as_never_started),
+        TEST(attempt_told_to_stop_before_its_turn_is_not_started_after_a_reset),
         TEST(withdrawn_attempt_behind_another_is_asked_back),
         TEST(attempt_behind_another_is_asked_back_when_it_is_late),
         TEST(returned_attempt_of_a_draining_agent_goes_back),
