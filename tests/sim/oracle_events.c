@@ -240,6 +240,9 @@ static void on_job_moment(struct sim *sim, struct fact *fact,
         if (moment->fence <= facts.last_fence) { /* Taken back from who still ran it. */
             fact->unsure = fact->unsure || moment->fence != fact->fence;
             fact->fence = moment->fence;
+            if (moment->fence > fact->fence_most) { /* Accepted anew since. */
+                fact->fence_most = moment->fence;
+            }
             fact->not_before = 0; /* It was due when it began. */
         }
         break;
