@@ -27,7 +27,7 @@ struct world {
     struct gg_keeper_client keeper;
     struct gg_worker *agent;
     struct gg_staff staff;
-    char folder[64];
+    char folder[256];
 
     /* The broker. */
     struct gg_rng rng;
@@ -205,7 +205,9 @@ static void start(struct world *world, const char *processes, const char *batch)
                                       .program = gg_slice_text("handlers"),
                                       .incarnation = 1,
                                       .slots_max = GG_WORKER_SLOTS_MAX};
-    (void)snprintf(world->folder, sizeof world->folder, "/tmp/handlers.XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(world->folder, sizeof world->folder, "%s/handlers.XXXXXX",
+                   parent != NULL ? parent : "/tmp");
     if (mkdtemp(world->folder) == NULL || gg_poller_init(&world->poller) != GG_OK ||
         gg_worker_new(&config, &world->agent) != GG_OK) {
         stop("cannot start");

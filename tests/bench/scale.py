@@ -144,7 +144,6 @@ def beats_cost(process: subprocess.Popen[str], endpoint: str, every_ms: int,
                seconds: int) -> tuple[float, dict[str, float]]:
     """CPU seconds a second under an idle fleet's heartbeats, and what these were."""
     with beating(endpoint, FLEET, every_ms) as told:
-        time.sleep(1)  # The hellos are behind.
         before, start = cpu_of(process), time.monotonic()
         time.sleep(seconds)
         cost = (cpu_of(process) - before) / (time.monotonic() - start)
