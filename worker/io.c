@@ -309,8 +309,9 @@ static bool look_again(struct io *io)
     do {
         int events = 0;
         size_t size = sizeof events;
-        found = zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
-                (events & ZMQ_POLLIN) != 0;
+        found = gg_staff_has_more(&io->staff) ||
+                (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
+                 (events & ZMQ_POLLIN) != 0);
         (void)sched_yield(); /* Who has work goes first. */
     } while (!found && gg_mono_us() < end_us);
     gg_spin_learn(&io->spin, found);
@@ -333,7 +334,7 @@ static void wait_for_something(struct io *io)
         items[count].socket = io->contact.socket.monitor;
         items[count++].events = ZMQ_POLLIN;
     }
-    (void)zmq_poll(items, count, wait_ms(io));
+    (void)zmq_poll(items, count, gg_staff_may_sleep(&io->staff) ? wait_ms(io) : 0);
 }
 
 static bool is_over(const struct io *io, struct gg_mono now)
@@ -346,6 +347,7 @@ static void turn(struct io *io)
 {
     wait_for_something(io);
     gg_poller_dispatch(&io->poller);
+    gg_staff_hear(&io->staff);
     struct gg_now now = gg_now();
     gg_contact_turn(&io->contact, now);
     read_socket(io, now.mono);

@@ -130,8 +130,10 @@ void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
                                                .returned = on_returned};
     gg_list_init(&staff->resting);
     gg_list_init(&staff->unsent);
+    gg_list_init(&staff->talking);
     staff->world.resting = &staff->resting;
     staff->world.unsent = &staff->unsent;
+    staff->world.talking = &staff->talking;
     gg_sup_init(&staff->sup);
 }
 
@@ -201,6 +203,12 @@ static enum gg_err make_room(struct gg_staff_pool *pool, uint32_t room)
 static uint32_t slots_of(const struct gg_pool_settings *settings)
 {
     return (uint32_t)gg_sup_room(&settings->sup);
+}
+
+/* Executors it may have; each may have several attempts in hand. */
+static uint32_t executors_of(const struct gg_sup_config *sup)
+{
+    return sup->size + sup->overflow;
 }
 
 /* The agent shall offer it; *out_index is where. */
@@ -273,7 +281,7 @@ enum gg_err gg_staff_add(struct gg_staff *staff, struct gg_mono now,
     uint32_t index = pool->index;
     pool->used = true;
     err = prepare(staff, &pool->settings.cage, out_fault);
-    err = err == GG_OK ? make_room(pool, slots_of(&pool->settings)) : err;
+    err = err == GG_OK ? make_room(pool, executors_of(&pool->settings.sup)) : err;
     err = err == GG_OK ? gg_staff_sources_open(pool) : err;
     err = err == GG_OK ? offer(staff, now, &pool->settings, &index) : err;
     if (err == GG_OK) {
@@ -319,7 +327,7 @@ enum gg_err gg_staff_scale(struct gg_staff *staff, struct gg_staff_pool *pool,
         return GG_ERR_TOO_MANY;
     }
     uint32_t slots = (uint32_t)gg_sup_room(&wanted);
-    enum gg_err err = make_room(pool, slots);
+    enum gg_err err = make_room(pool, executors_of(&wanted));
     err = err == GG_OK ? gg_worker_resize_pool(staff->agent, pool->index, slots) : err;
     if (err == GG_OK) {
         err = gg_sup_scale(&staff->sup, pool->index, size, now);
@@ -728,6 +736,21 @@ static void report(struct gg_staff *staff, struct gg_now now)
     }
     staff->reported_session = staff->agent->session;
     staff->report_sum = sum;
+}
+
+void gg_staff_hear(struct gg_staff *staff)
+{
+    gg_executor_hear_all(&staff->world);
+}
+
+bool gg_staff_has_more(const struct gg_staff *staff)
+{
+    return gg_executor_any_more(&staff->world);
+}
+
+bool gg_staff_may_sleep(struct gg_staff *staff)
+{
+    return gg_executor_all_heard(&staff->world);
 }
 
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now)

@@ -38,6 +38,7 @@ struct gg_staff {
     struct gg_run_world world;
     struct gg_link resting;
     struct gg_link unsent;
+    struct gg_link talking;
     struct gg_sup sup;
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     uint32_t end;                   /* No place from here on has been used. */
@@ -78,8 +79,17 @@ GG_MUST_USE enum gg_err gg_staff_scale(struct gg_staff *staff,
 struct gg_executor_hooks gg_staff_executor_hooks(struct gg_staff_pool *pool);
 bool gg_staff_executor_room(struct gg_staff_pool *pool, uint32_t index);
 
+/* Hear what executors have said. */
+void gg_staff_hear(struct gg_staff *staff);
+
 /* Start, stop and renew what the agent says, replace what has died. */
 void gg_staff_turn(struct gg_staff *staff, struct gg_now now);
+
+/* Has an executor that talks said more? */
+bool gg_staff_has_more(const struct gg_staff *staff);
+
+/* False: an executor has said more; turn again before sleeping. */
+bool gg_staff_may_sleep(struct gg_staff *staff);
 
 /* When to turn again at the latest; false when nothing waits for time. */
 bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <ganger/worker.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,17 @@
 
 #include "common/assert.h"
 #include "common/rng.h"
+#include "common/spin.h"
 #include "worker/exec/keeper.h"
 #include "worker/staff.h"
 
-enum { EXECUTOR_FD = 3, WAIT_MS = 1000, BYTES_MAX = 4096, KEEPER_END_MS = 5000 };
+enum {
+    EXECUTOR_FD = 3,
+    WAIT_MS = 1000,
+    BYTES_MAX = 4096,
+    KEEPER_END_MS = 5000,
+    SPIN_US = 50
+};
 
 struct world {
     struct gg_poller poller;
@@ -40,6 +48,7 @@ struct world {
     uint64_t left; /* Jobs to assign. */
     uint64_t ended;
     uint64_t turns;
+    struct gg_spin spin;
     struct gg_slice payload;
     struct gg_wall wall;
 };
@@ -167,15 +176,39 @@ static void broker(struct world *world)
 
 static void turn(struct world *world)
 {
-    struct pollfd item = {.fd = world->poller.fd, .events = POLLIN};
-    (void)poll(&item, 1, WAIT_MS);
     gg_poller_dispatch(&world->poller);
+    gg_staff_hear(&world->staff);
     struct gg_now now = gg_now();
     world->wall = now.wall;
     world->turns++;
     broker(world);
     gg_worker_tick(world->agent, now.mono);
     gg_staff_turn(&world->staff, now);
+}
+
+/* As worker/io.c does it. */
+static bool look_again(struct world *world)
+{
+    bool found = false;
+    if (!gg_spin_wanted(&world->spin)) {
+        return false;
+    }
+    int64_t end_us = gg_mono_us() + SPIN_US;
+    do {
+        found = gg_staff_has_more(&world->staff);
+        (void)sched_yield();
+    } while (!found && gg_mono_us() < end_us);
+    gg_spin_learn(&world->spin, found);
+    return found;
+}
+
+static void wait_for_something(struct world *world)
+{
+    if (look_again(world)) {
+        return;
+    }
+    struct pollfd item = {.fd = world->poller.fd, .events = POLLIN};
+    (void)poll(&item, 1, gg_staff_may_sleep(&world->staff) ? WAIT_MS : 0);
 }
 
 static void add_pool(struct world *world, const char *processes, const char *batch)
@@ -237,8 +270,8 @@ static double run(struct world *world, uint64_t jobs, uint64_t at_once)
     for (uint64_t i = 0; i < at_once; i++) {
         assign(world);
     }
-    while (world->ended < all) {
-        turn(world);
+    for (turn(world); world->ended < all; turn(world)) {
+        wait_for_something(world);
     }
     return (double)(gg_mono_us() - began_us) / 1e6;
 }

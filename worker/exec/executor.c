@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/handler_wire.h"
 #include "worker/exec/folder.h"
 
 enum {
@@ -31,6 +32,8 @@ static void destroy(struct gg_executor *executor)
     gg_listener_close(executor->world->poller, &executor->errors);
     gg_list_remove(&executor->resting);
     gg_list_remove(&executor->unsent);
+    gg_list_remove(&executor->talking);
+    gg_executor_close_ring(executor);
     gg_buf_fini(&executor->in);
     gg_buf_fini(&executor->out);
     if (executor->folder_fd >= 0) {
@@ -140,9 +143,7 @@ bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence)
     return true;
 }
 
-/* The one in work has not been reported as such: it is now. Where it was to be stopped
- * while it was behind others, its time for that begins. */
-static void begin_first(struct gg_executor *executor)
+void gg_executor_begin_first(struct gg_executor *executor)
 {
     const struct gg_run_hooks *hooks = &executor->world->hooks;
     if (executor->hand.count == 0) {
@@ -325,6 +326,39 @@ static void look_for_traces(struct gg_executor *executor)
     }
 }
 
+void gg_executor_hang_up(struct gg_executor *executor)
+{
+    gg_listener_close(executor->world->poller, &executor->socket);
+    gg_list_remove(&executor->talking);
+    gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
+}
+
+bool gg_executor_heard(struct gg_executor *executor)
+{
+    executor->heard_us = gg_mono_us();
+    look_for_traces(executor);
+    if (executor->in.failed || !take_messages(executor)) {
+        executor->broken = !executor->result_too_large;
+        gg_executor_hang_up(executor);
+        return false;
+    }
+    return true;
+}
+
+/* Bytes of its socket. The first of all tells whether it uses its ring, or knows
+ * nothing of it: then it says all in the socket. False: it has been hung up. */
+static bool take_bytes(struct gg_executor *executor, struct gg_slice bytes)
+{
+    executor->rings = executor->rings ||
+                      (executor->ring.page != NULL && bytes.data[0] == GG_HANDLER_BELL);
+    if (executor->rings) {
+        return gg_executor_rang(executor, bytes);
+    }
+    gg_executor_close_ring(executor);
+    gg_buf_append(&executor->in, bytes.data, bytes.len);
+    return gg_executor_heard(executor);
+}
+
 static void on_socket(struct gg_listener *watch, uint32_t events)
 {
     struct gg_executor *executor = watch->ctx;
@@ -337,25 +371,16 @@ static void on_socket(struct gg_listener *watch, uint32_t events)
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;
         }
-        if (got <= 0) { /* Its end is on its way from the keeper. */
-            gg_listener_close(executor->world->poller, watch);
-            gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
+        if (got <= 0) {
+            gg_executor_hang_up(executor);
             break;
         }
-        gg_buf_append(&executor->in, piece, (size_t)got);
-        executor->heard_us = gg_mono_us();
-        look_for_traces(executor);
-        if (executor->in.failed || !take_messages(executor)) {
-            executor->broken = !executor->result_too_large;
-            gg_listener_close(executor->world->poller, watch);
-            gg_child_stop(executor->world->keeper, &executor->child, 0, 0);
-            break;
-        }
-        if (got < (ssize_t)sizeof piece) {
+        if (!take_bytes(executor, gg_slice_of(piece, (size_t)got)) ||
+            got < (ssize_t)sizeof piece) {
             break;
         }
     }
-    begin_first(executor);
+    gg_executor_begin_first(executor);
 }
 
 static void take_errors(struct gg_executor *executor, struct gg_slice bytes)
@@ -465,6 +490,9 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
         if (executor->socket.fd >= 0) {
             on_socket(&executor->socket, EPOLLIN); /* What it said last. */
         }
+        if (executor->ring.page != NULL) {
+            gg_executor_hear(executor);
+        }
         on_end(executor, report);
     } else if (report->op == GG_KEEPER_FAILED) {
         struct gg_ending ending;
@@ -492,6 +520,7 @@ struct gg_executor *gg_executor_make(const struct gg_run_world *world,
         executor->index = spec->index;
         executor->cage = spec->style.cage;
         executor->folder_fd = -1;
+        executor->ring_fd = -1;
         executor->child = (struct gg_child){.on_report = on_report, .ctx = executor};
         executor->socket = (struct gg_listener){
             .fd = -1, .ready = on_socket, .ctx = executor};
@@ -554,6 +583,8 @@ static enum gg_err start_child(struct gg_executor *executor,
             child.fds[0] = ends.socket;
             child.fds[1] = ends.socket;
             child.fds[3] = -1;
+        } else if (gg_ring_new(&executor->ring, &executor->ring_fd) == GG_OK) {
+            child.fds[GG_HANDLER_RING_FD] = executor->ring_fd;
         }
         err = gg_child_start(executor->world->keeper, &executor->child, &child);
     }
@@ -619,7 +650,7 @@ enum gg_err gg_executor_give(struct gg_executor *executor,
     if (!gg_list_linked(&executor->unsent)) {
         gg_list_push_back(executor->world->unsent, &executor->unsent);
     }
-    begin_first(executor);
+    gg_executor_begin_first(executor);
     return GG_OK;
 }
 

@@ -4,7 +4,8 @@
  * The keeper starts it; it speaks over one stream socket, in the language of its
  * gg_talk (worker/exec/talk.h). A handler is our own program with a role argument,
  * exec'ed anew, with the socket at its descriptor 3 (the other side is
- * worker/lib/executor.c); a co-process has it as standard input and output.
+ * worker/lib/executor.c); what it says comes through a ring in shared memory
+ * (common/handler_wire.h). A co-process has the socket as standard input and output.
  *
  * It has at most one attempt in work; others may be on their way to it already, behind
  * that one (worker/exec/hand.h). When it dies, those were not begun, and come back.
@@ -61,6 +62,16 @@ GG_MUST_USE enum gg_err gg_executor_give(struct gg_executor *executor,
 
 /* Send what executors have been given: one message for each of them. */
 void gg_executor_send_all(const struct gg_run_world *world);
+
+/* Hear what executors that talk have said: without a call of the kernel. */
+void gg_executor_hear_all(const struct gg_run_world *world);
+
+/* Has one of them said more? */
+bool gg_executor_any_more(const struct gg_run_world *world);
+
+/* Before sleeping: who talks shall wake us. False: one has said more meanwhile, and is
+ * to be heard first. */
+bool gg_executor_all_heard(const struct gg_run_world *world);
 
 /* An attempt that is behind others shall come back unless it has begun. False: such an
  * executor cannot be asked. */

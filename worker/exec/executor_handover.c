@@ -23,6 +23,9 @@ void gg_executor_save(struct gg_executor *executor, struct gg_pack *pack)
     gg_child_save(&executor->child, pack);
     gg_pack_fd(pack, executor->socket.fd);
     gg_pack_fd(pack, executor->errors.fd);
+    gg_pack_fd(pack, executor->ring_fd);
+    gg_pack_number(pack, executor->ring.at);
+    gg_pack_number(pack, executor->rings);
     gg_pack_bytes(pack, gg_slice_text(executor->folder));
     gg_pack_bytes(pack, gg_buf_slice(&executor->in));
     gg_pack_bytes(pack, gg_slice_of(executor->out.data + executor->sent,
@@ -55,6 +58,19 @@ static void take_hand(struct gg_executor *executor, struct gg_pack *pack)
         item->stop = gg_unpack_number(pack) != 0;
         item->withdrawn = gg_unpack_number(pack) != 0;
     }
+}
+
+/* What is in it is heard in the first turn. */
+static bool take_ring(struct gg_executor *executor, struct gg_pack *pack)
+{
+    executor->ring_fd = gg_unpack_fd(pack);
+    uint32_t at = (uint32_t)gg_unpack_number(pack);
+    executor->rings = gg_unpack_number(pack) != 0;
+    if (executor->ring_fd < 0) {
+        return true;
+    }
+    gg_list_push_back(executor->world->talking, &executor->talking);
+    return gg_ring_open(&executor->ring, executor->ring_fd, at) == GG_OK;
 }
 
 static void take_state(struct gg_executor *executor, struct gg_pack *pack)
@@ -95,12 +111,13 @@ struct gg_executor *gg_executor_restore(const struct gg_run_world *world,
     executor->child.pid = (pid_t)gg_unpack_number(pack);
     int socket = gg_unpack_fd(pack);
     int errors = gg_unpack_fd(pack);
+    bool good = take_ring(executor, pack);
     take_state(executor, pack);
     executor->folder_fd = open(executor->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool unsent = executor->out.len > 0;
-    bool good = !pack->bad &&
-                (socket < 0 || gg_listener_open(world->poller, &executor->socket,
-                                                socket, EPOLLIN) == GG_OK);
+    good = (socket < 0 || gg_listener_open(world->poller, &executor->socket, socket,
+                                           EPOLLIN) == GG_OK) &&
+           good && !pack->bad;
     good = (errors < 0 || gg_listener_open(world->poller, &executor->errors, errors,
                                            EPOLLIN) == GG_OK) &&
            good;

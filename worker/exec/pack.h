@@ -8,7 +8,7 @@
 #include "common/bytes.h"
 
 /* Changes with what is packed, and with worker/exec/keeper_wire.h. */
-enum { GG_HANDOVER_FORMAT = 2, GG_PACK_BYTES_MAX = 1 << 30, GG_PACK_FDS_MAX = 65536 };
+enum { GG_HANDOVER_FORMAT = 3, GG_PACK_BYTES_MAX = 1 << 30, GG_PACK_FDS_MAX = 65536 };
 
 struct gg_pack {
     struct gg_buf buf;

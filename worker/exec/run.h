@@ -55,6 +55,7 @@ struct gg_run_world {
     struct gg_run_hooks hooks;
     struct gg_link *resting; /* Idle executors whose lease the keeper still holds. */
     struct gg_link *unsent;  /* Those that have been given attempts in this turn. */
+    struct gg_link *talking; /* Those that may have said more, and do not ring. */
     const char *temp_folder; /* Each attempt gets a folder in it. */
     bool verbose;            /* Pass standard error of jobs on to our own. */
 };

@@ -8,9 +8,12 @@
  * which of them it was about.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/handler_wire.h"
@@ -19,7 +22,9 @@
 enum {
     LENGTH_BYTES = GG_HANDLER_LENGTH_BYTES,
     PIECE_BYTES = 65536,
+    SPIN_US = 50,       /* A look for more work before sleeping. */
     LOOK_US = 1000,     /* For stops, before a job is begun. */
+    FULL_WAIT_MS = 500, /* For room in the ring, before the socket is looked at. */
     EXIT_PROTOCOL = 76, /* EX_PROTOCOL */
     EXIT_CONFIG = 78,   /* EX_CONFIG */
 };
@@ -44,7 +49,7 @@ bool gg_executor_encode(struct gg_buf *out, enum gg_command_code code,
     return true;
 }
 
-bool gg_executor_put(struct gg_executor_link *link, struct gg_slice bytes)
+static bool put_in_socket(struct gg_executor_link *link, struct gg_slice bytes)
 {
     for (size_t done = 0; done < bytes.len && !link->closed;) {
         ssize_t put = send(link->fd, bytes.data + done, bytes.len - done, MSG_NOSIGNAL);
@@ -52,6 +57,32 @@ bool gg_executor_put(struct gg_executor_link *link, struct gg_slice bytes)
         done += put > 0 ? (size_t)put : 0;
     }
     return !link->closed;
+}
+
+static bool put_in_ring(struct gg_executor_link *link, struct gg_slice bytes)
+{
+    static const uint8_t bell = GG_HANDLER_BELL;
+    bool sleeps = false;
+    size_t put = gg_ring_put(&link->ring, bytes, &sleeps);
+    while (!sleeps || put_in_socket(link, gg_slice_of(&bell, 1))) {
+        if (put == bytes.len) {
+            return true;
+        }
+        bytes = gg_slice_of(bytes.data + put, bytes.len - put);
+        gg_ring_wait(&link->ring, FULL_WAIT_MS);
+        (void)gg_executor_read(link, false); /* Is the agent still there? */
+        if (link->closed) {
+            return false;
+        }
+        put = gg_ring_put(&link->ring, bytes, &sleeps);
+    }
+    return false;
+}
+
+bool gg_executor_put(struct gg_executor_link *link, struct gg_slice bytes)
+{
+    return link->ring.page != NULL ? put_in_ring(link, bytes)
+                                   : put_in_socket(link, bytes);
 }
 
 bool gg_executor_send(struct gg_executor_link *link, enum gg_command_code code,
@@ -149,6 +180,21 @@ bool gg_executor_read(struct gg_executor_link *link, bool wait)
     return !link->closed;
 }
 
+/* Look for more work for a short while before sleeping, while it pays. */
+static void look_again(struct gg_executor_link *link)
+{
+    if (!gg_spin_wanted(&link->spin)) {
+        return;
+    }
+    int64_t end_us = gg_mono_us() + SPIN_US;
+    bool found = false;
+    do {
+        (void)sched_yield(); /* Who has work goes first. */
+        found = gg_executor_read(link, false);
+    } while (!found && !link->closed && gg_mono_us() < end_us);
+    gg_spin_learn(&link->spin, found);
+}
+
 /* The next job, waiting for it; valid until the next read. False: the agent is gone. */
 static bool next_frame(struct gg_executor_link *link, struct gg_slice *out_frame)
 {
@@ -156,7 +202,9 @@ static bool next_frame(struct gg_executor_link *link, struct gg_slice *out_frame
         bool is_stop = false;
         size_t used = frame_at(link, link->at, &is_stop);
         if (used == 0) {
-            if (!gg_executor_read(link, true)) {
+            size_t before = link->in.len - link->at;
+            look_again(link);
+            if (link->in.len - link->at == before && !gg_executor_read(link, true)) {
                 return false;
             }
             continue;
@@ -250,6 +298,19 @@ static bool serve_one(struct gg_executor_link *link,
     return !link->outcome.failed;
 }
 
+/* The ring takes the place of standard input, which is empty from here on. */
+static void open_ring(struct gg_executor_link *link)
+{
+    if (gg_ring_open(&link->ring, GG_HANDLER_RING_FD, 0) != GG_OK) {
+        return; /* The agent has made none. */
+    }
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null >= 0) {
+        (void)dup2(null, GG_HANDLER_RING_FD);
+        (void)close(null);
+    }
+}
+
 int ganger_executor_main(int fd, const struct ganger_handler *handler)
 {
     struct gg_executor_link link = {.fd = fd};
@@ -263,6 +324,7 @@ int ganger_executor_main(int fd, const struct ganger_handler *handler)
     gg_buf_init(&link.out, SIZE_MAX / 2);
     gg_buf_init(&link.held, SIZE_MAX / 2);
     gg_buf_init(&link.outcome, SIZE_MAX / 2);
+    open_ring(&link);
     if (handler->open != NULL && handler->open() != 0) {
         (void)fprintf(stderr, "the handler's open() failed\n");
         return EXIT_CONFIG;
@@ -278,5 +340,6 @@ int ganger_executor_main(int fd, const struct ganger_handler *handler)
     gg_buf_fini(&link.out);
     gg_buf_fini(&link.held);
     gg_buf_fini(&link.outcome);
+    gg_ring_close(&link.ring);
     return link.closed ? 0 : EXIT_PROTOCOL;
 }

@@ -5,6 +5,8 @@
 #include <ganger/worker.h>
 
 #include "common/codec.h"
+#include "common/ring.h"
+#include "common/spin.h"
 
 enum { GG_STOPS_MAX = 128 }; /* Two for each attempt there may be in its hand. */
 
@@ -14,9 +16,10 @@ struct gg_stop_order {
     bool withdrawn;
 };
 
-/* The executor's end of its socket. */
+/* The executor's end of its socket, and of its ring. */
 struct gg_executor_link {
     int fd;
+    struct gg_ring ring; /* Without a page: the socket takes all that is said. */
     struct gg_buf in;
     size_t at;    /* Where the first message begins that has not been dealt with. */
     size_t noted; /* Looked for stops up to here. */
@@ -26,7 +29,8 @@ struct gg_executor_link {
     struct gg_stop_order stops[GG_STOPS_MAX]; /* A ring. */
     uint32_t stop_count;                      /* Since the start. */
     int64_t looked_us;                        /* Into the socket, for stops. */
-    bool closed;                              /* The agent has gone. */
+    struct gg_spin spin;
+    bool closed; /* The agent has gone. */
 };
 
 struct ganger_job {

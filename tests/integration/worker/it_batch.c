@@ -22,6 +22,7 @@ struct language {
     const char *until;    /* Say "on", and succeed when a file is there. */
     const char *print;    /* Write to standard error. */
     const char *ever;     /* Never end. */
+    const char *die;      /* By KILL, at once. */
     bool takes_terms;     /* A stop ends the whole process. */
     const char *settings; /* Of its pool, with a place for the folder it is in. */
     const char *folder;   /* The variable that names it. */
@@ -30,9 +31,10 @@ struct language {
 static const struct language languages[] = {
     {"answer $jobs", "answer $$",
      "echo partial on; while [ ! -e '@' ]; do sleep 0.02; done; answer done",
-     "echo @ >&2; answer printed", "trap '' TERM; while :; do sleep 0.05; done", true,
+     "echo @ >&2; answer printed", "trap '' TERM; while :; do sleep 0.05; done",
+     "kill -9 $$", true,
      "coprocess = '@/tests/integration/worker/coprocess.sh' it_batch", "GG_SOURCE_DIR"},
-    {"count", "pid", "until @", "print @", "hang", false,
+    {"count", "pid", "until @", "print @", "hang", "kill", false,
      "handler = @/../lib/test_handler.so", "GG_BIN_DIR"},
 };
 
@@ -209,6 +211,32 @@ static void death_is_that_of_the_one_in_work_and_the_others_run_elsewhere(void *
     }
 }
 
+/* All of it happens while nobody hears it: what was said before the death counts. */
+static void outcomes_of_one_that_died_unheard_count(void **state)
+{
+    struct fixture *f = *state;
+    const char *const behind[BEHIND] = {words->count, words->count, words->die,
+                                        words->count};
+    pid_t pid = (pid_t)strtol(run(f, words->pid)->result, NULL, 10);
+    line_up(f, words->until, 0, behind, 0);
+
+    (void)kill(f->broker.agent, SIGSTOP);
+    open_gate(f);
+    while (kill(pid, 0) == 0) {
+        fake_turn(&f->broker, 10);
+    }
+    (void)kill(f->broker.agent, SIGCONT);
+
+    fake_until(&f->broker, all_ended(f));
+    assert_int_equal(f->first->kind, GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(f->behind[0]->kind, GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(f->behind[1]->kind, GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(f->behind[2]->kind, GG_OUTCOME_CRASHED);
+    assert_int_equal(f->behind[2]->signal, SIGKILL);
+    assert_int_equal(f->behind[3]->kind, GG_OUTCOME_SUCCEEDED);
+    assert_string_equal(f->behind[3]->result, "1"); /* In another process. */
+}
+
 static void one_that_hangs_is_stopped_and_the_others_run_elsewhere(void **state)
 {
     struct fixture *f = *state;
@@ -307,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(those_behind_are_done_in_order_and_their_time_begins_with_them),
         TEST(death_is_that_of_the_one_in_work_and_the_others_run_elsewhere),
+        TEST(outcomes_of_one_that_died_unheard_count),
         TEST(one_that_hangs_is_stopped_and_the_others_run_elsewhere),
         TEST(one_behind_is_cancelled_and_no_other),
         TEST(drain_lets_those_behind_end_too),

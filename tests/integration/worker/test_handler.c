@@ -2,7 +2,8 @@
  *
  * Besides single words: "until PATH" waits for a file, "print TEXT" writes to standard
  * error, "count" and "pid" succeed with the number of the job in this process, and with
- * the process's id; "note PATH TEXT" appends a line to a file.
+ * the process's id; "note PATH TEXT" appends a line to a file, "fill N" succeeds with N
+ * bytes. "lie", "scribble", "half" and "whisper" spoil what the agent reads from us.
  */
 #include <ganger/worker.h>
 #include <poll.h>
@@ -11,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/handler_wire.h"
+#include "common/ring.h"
 
 static int is(const char *payload, size_t len, const char *word)
 {
@@ -56,6 +60,78 @@ static void note(char *text)
     }
 }
 
+static int fill(ganger_job *job, unsigned long len)
+{
+    char *bytes = calloc(1, len);
+    int done = bytes == NULL ? -1 : ganger_job_succeed(job, bytes, len);
+    free(bytes);
+    return done;
+}
+
+/* ---- bad manners ---- */
+
+enum { SOCKET_FD = 3 };
+
+/* Where our ring is mapped: anybody in this process can find it. */
+static struct gg_ring_page *find_ring(void)
+{
+    char line[512];
+    unsigned long at = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        if (strstr(line, "memfd:ganger-ring") != NULL) {
+            at = strtoul(line, NULL, 16);
+        }
+    }
+    if (maps == NULL || at == 0) {
+        _Exit(1);
+    }
+    (void)fclose(maps);
+    return (struct gg_ring_page *)at; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* Say `bytes` as if the library had; the agent is woken, and we wait for what comes. */
+static void say_falsely(const uint8_t *bytes, uint32_t len, uint32_t claimed)
+{
+    static const uint8_t bell = GG_HANDLER_BELL;
+    struct gg_ring_page *page = find_ring();
+    uint32_t at = page->put;
+    for (uint32_t i = 0; i < len; i++) {
+        page->bytes[(at + i) % GG_RING_BYTES] = bytes[i];
+    }
+    page->put = at + claimed;
+    (void)!write(SOCKET_FD, &bell, 1);
+}
+
+static void wait_for_the_end(void)
+{
+    for (;;) {
+        (void)poll(NULL, 0, -1);
+    }
+}
+
+/* False: it is another word. */
+static int misbehave(const char *payload, size_t len)
+{
+    static const uint8_t rubbish[] = {0,   0,   0,   9,   'n', 'o', 'm',
+                                      'e', 's', 's', 'a', 'g', 'e'};
+    static const uint8_t half[] = {0, 0, 0, 200, 1, 2, 3};
+    if (is(payload, len, "lie")) {
+        say_falsely(NULL, 0, GG_RING_BYTES * 3);
+    } else if (is(payload, len, "scribble")) {
+        say_falsely(rubbish, sizeof rubbish, sizeof rubbish);
+    } else if (is(payload, len, "whisper")) {
+        (void)!write(SOCKET_FD, rubbish, sizeof rubbish);
+    } else if (is(payload, len, "half")) {
+        say_falsely(half, sizeof half, sizeof half);
+        (void)raise(SIGKILL);
+    } else {
+        return 0;
+    }
+    wait_for_the_end();
+    return 1;
+}
+
 static int run(ganger_job *job)
 {
     static long count;
@@ -68,6 +144,9 @@ static int run(ganger_job *job)
     }
     if (is(payload, len, "pid")) {
         return succeed_with(job, getpid());
+    }
+    if (rest(payload, len, "fill", text, sizeof text)) {
+        return fill(job, strtoul(text, NULL, 10));
     }
     if (rest(payload, len, "until", text, sizeof text)) {
         (void)ganger_job_partial(job, "on", 2);
@@ -83,10 +162,12 @@ static int run(ganger_job *job)
         (void)raise(SIGKILL); /* A sanitizer may have caught the other. */
     } else if (is(payload, len, "exit")) {
         _Exit(0);
+    } else if (is(payload, len, "kill")) {
+        (void)raise(SIGKILL);
     } else if (is(payload, len, "hang")) {
-        for (;;) {
-            (void)poll(NULL, 0, -1);
-        }
+        wait_for_the_end();
+    } else if (misbehave(payload, len)) {
+        return 1;
     } else if (is(payload, len, "wait")) {
         while (!ganger_job_cancelled(job)) {
             (void)poll(NULL, 0, 5);
