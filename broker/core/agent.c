@@ -430,7 +430,7 @@ static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
     }
     if (gg_mono_reached(gg_mono_add(agent->gone_since, core->bounds.gone_grace_ms),
                         now)) {
-        gg_leases_end_all(core, fx, agent, GG_LEASE_LOST);
+        gg_leases_end_all(core, fx, agent, GG_LEASE_GIVEN_UP);
     }
     if (gg_list_empty(&agent->leases) &&
         gg_mono_reached(gg_mono_add(agent->gone_since, GG_AGENT_FORGET_MS), now)) {

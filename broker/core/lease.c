@@ -366,6 +366,7 @@ bool gg_lease_restore(struct gg_core *core, struct gg_job *job)
     gg_list_push_back(&job->queue->running, &job->line);
     job->queue->unstarted += job->started ? 0 : 1;
     job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     return alone;
 }
 
@@ -410,22 +411,37 @@ void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
     gg_say(core, fx, job->agent->peer, 0, GG_CMD_STOP, &stop, job->seq);
 }
 
+/* Its agent is out of reach and may begin it until its start-by time, whoever has the
+ * job by then. What comes of it is not heard for sure, so nothing takes it back. */
+static void cast_adrift(const struct gg_core *core, const struct gg_job *job)
+{
+    if (!job->started && !job->unsent &&
+        !gg_mono_reached(job->start_by, core->now.mono)) {
+        gg_adrift_add(&job->queue->adrift, core->now.mono, core->bounds.start_within_ms,
+                      job->start_by);
+    }
+}
+
 void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    enum gg_lease_end why)
 {
-    gg_watch_job(core, fx, job,
-                 &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
-                                    .error = why == GG_LEASE_LOST ? GG_ERR_LEASE_LOST
-                                                                  : GG_ERR_WITHDRAWN});
+    bool back = why == GG_LEASE_HANDED_BACK;
+    gg_watch_job(
+        core, fx, job,
+        &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
+                           .error = back ? GG_ERR_WITHDRAWN : GG_ERR_LEASE_LOST});
     struct gg_agent *agent = job->agent;
+    if (why == GG_LEASE_GIVEN_UP) {
+        cast_adrift(core, job);
+    }
     struct gg_pool *pool = gg_lease_release(job);
     core->stat[GG_STAT_LEASES_LOST]++;
-    if (why == GG_LEASE_LOST || job->kept_running) {
+    if (!back || job->kept_running) {
         gg_persist(core, job); /* The attempt counts, also over a restart. */
     }
     if (job->cancelling) {
         gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
-    } else if (why == GG_LEASE_HANDED_BACK && !(job->at_most_once && job->started)) {
+    } else if (back && !(job->at_most_once && job->started)) {
         job->attempt--;
         gg_make_ready(core, fx, job, true);
     } else if (job->at_most_once || job->attempt >= job->attempts_max) {
@@ -572,6 +588,7 @@ static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
     }
     job->fence = held->fence;
     job->started_at = core->now.wall;
+    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     hold_lease(core, job, agent, (uint8_t)held->pool);
     if (job->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);

@@ -12,7 +12,8 @@
 
 /* Why a lease ended without an outcome. */
 enum gg_lease_end {
-    GG_LEASE_LOST,        /* The attempt may have run. */
+    GG_LEASE_LOST,        /* The attempt may have run; nothing starts it any more. */
+    GG_LEASE_GIVEN_UP,    /* The same, but it may yet be started where it is. */
     GG_LEASE_HANDED_BACK, /* It provably did not, or was stopped in order. */
 };
 

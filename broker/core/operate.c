@@ -197,16 +197,17 @@ static void pause_queue(struct gg_core *core, struct gg_effects *fx,
     }
 }
 
-/* What of the scope's queues may still start: assigned, not reported as started. Queues
- * that are not paused do not count: the asker's key does not reach them, or somebody
- * has resumed them since. */
+/* What of the scope's queues may still start: assigned, not reported as started, also
+ * where the lease was given up since. Queues that are not paused do not count: the
+ * asker's key does not reach them, or somebody has resumed them since. */
 static uint64_t unsettled(const struct gg_core *core, struct gg_slice realm,
                           struct gg_slice pattern)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < core->queue_count; i++) {
-        if (core->queues[i]->paused && gg_queue_fits(core->queues[i], realm, pattern)) {
-            count += core->queues[i]->unstarted;
+        const struct gg_queue *queue = core->queues[i];
+        if (queue->paused && gg_queue_fits(queue, realm, pattern)) {
+            count += queue->unstarted + gg_adrift_count(&queue->adrift, core->now.mono);
         }
     }
     return count;

@@ -11,6 +11,7 @@
 #ifndef GG_BROKER_CORE_STATE_H
 #define GG_BROKER_CORE_STATE_H
 
+#include "broker/core/adrift.h"
 #include "broker/core/core.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
@@ -53,8 +54,9 @@ struct gg_queue {
     uint64_t count[GG_JOB_STATE_COUNT];  /* Jobs by state. */
     uint64_t jobs;
     uint64_t bytes;
-    uint64_t unstarted; /* RUNNING and not reported started. */
-    int64_t noted;      /* All its subs are in their pools' heaps, none above this;
+    uint64_t unstarted;      /* RUNNING and not reported started. */
+    struct gg_adrift adrift; /* Not RUNNING any more, and may yet be started. */
+    int64_t noted;           /* All its subs are in their pools' heaps, none above this;
                       INT64_MAX: that is not sure. */
     uint64_t ended[GG_JOB_STATE_COUNT]; /* Jobs ended since the start, by how. */
     bool paused;

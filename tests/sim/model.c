@@ -79,6 +79,7 @@ static void start(struct model *model, const struct model_given *given)
     job->agent_life = model->agents[given->agent].life;
     job->started = job->lost = false;
     job->lease_end = model->now + model->bounds.lease_ms;
+    job->start_by = model->now + model->bounds.start_within_ms;
 }
 
 /* While something can start, the core has started something, and the right thing. */
@@ -116,10 +117,11 @@ static void lease_ends(struct model *model, struct model_job *job, bool given_ba
     }
 }
 
+enum why { CUT_OFF, DEAD, BYE, NOT_IN_HAND };
+
 /* All leases of an agent that is not here, oldest first, but those marked in `keep`.
- * With `bye` it gives all back, with `unstarted` what it has not begun. */
-static void leases_end(struct model *model, int agent, const bool *keep, bool bye,
-                       bool unstarted)
+ * One that is cut off may begin what it has all the same. */
+static void leases_end(struct model *model, int agent, const bool *keep, enum why why)
 {
     struct model_job *first = NULL;
     EACH_JOB(job) {
@@ -130,8 +132,11 @@ static void leases_end(struct model *model, int agent, const bool *keep, bool by
         }
     }
     if (first != NULL) {
-        lease_ends(model, first, bye || (unstarted && !first->started));
-        leases_end(model, agent, keep, bye, unstarted);
+        int *adrift = &model->adrift[first->queue];
+        bool may = why == CUT_OFF && !first->started && first->start_by > *adrift;
+        *adrift = may ? first->start_by : *adrift;
+        lease_ends(model, first, why == BYE || (why == NOT_IN_HAND && !first->started));
+        leases_end(model, agent, keep, why);
     }
 }
 
@@ -140,7 +145,7 @@ static void agent_due(struct model *model, int i)
     struct model_agent *agent = &model->agents[i];
     int away = agent->known && !agent->here ? model->now - agent->gone : 0;
     if (away >= model->bounds.grace_ms) {
-        leases_end(model, i, NULL, false, false);
+        leases_end(model, i, NULL, CUT_OFF);
     }
     if (away >= model->bounds.forget_ms && busy(model, i) == 0) {
         agent->known = false;
@@ -173,8 +178,6 @@ void model_pass(struct model *model, int now)
         job_due(model, job);
     }
 }
-
-/* ---- clients ---- */
 
 static int key_holder(struct model *model, int queue, int key)
 {
@@ -234,13 +237,12 @@ struct model_answer model_cancel(struct model *model, int i)
 {
     struct model_job *job = &model->jobs[i];
     struct model_answer got = model_get(model, i);
-    got.verdict = GG_VERDICT_TOO_LATE;
+    job->cancelling = job->state == GG_JOB_RUNNING;
+    got.verdict = waits(job)        ? GG_VERDICT_CANCELLED
+                  : job->cancelling ? GG_VERDICT_CANCELLING
+                                    : GG_VERDICT_TOO_LATE;
     if (waits(job)) {
-        got.verdict = GG_VERDICT_CANCELLED;
         finish(model, job, GG_JOB_CANCELLED);
-    } else if (job->state == GG_JOB_RUNNING) {
-        got.verdict = GG_VERDICT_CANCELLING;
-        job->cancelling = true;
     }
     return got;
 }
@@ -264,9 +266,10 @@ struct model_answer model_retry(struct model *model, int i)
     return got;
 }
 
-bool model_pause(struct model *model, int queue, bool paused)
+bool model_pause(struct model *model, int queue, bool paused, bool answered)
 {
-    bool settled = true;
+    int over = model->now - model->adrift[queue];
+    bool settled = over >= model->bounds.adrift_ms || (over >= 0 && answered);
     model->paused[queue] = paused;
     EACH_JOB(job) {
         settled = settled &&
@@ -274,8 +277,6 @@ bool model_pause(struct model *model, int queue, bool paused)
     }
     return settled || !paused;
 }
-
-/* ---- agents ---- */
 
 /* The job whose newest attempt has this fence and was this agent's; or NULL. */
 static struct model_job *newest(struct model *model, int agent, uint64_t fence)
@@ -311,7 +312,7 @@ void model_hello(struct model *model, int i, int incarnation, int slots,
     agent->here = false;
     agent->known = true;
     if (incarnation != agent->incarnation) {
-        leases_end(model, i, NULL, false, false);
+        leases_end(model, i, NULL, DEAD);
     }
     for (int n = 0; n < count; n++) {
         struct model_job *job = newest(model, i, held[n]);
@@ -324,7 +325,7 @@ void model_hello(struct model *model, int i, int incarnation, int slots,
             job->started = job->started || started[n];
         }
     }
-    leases_end(model, i, keep, false, true);
+    leases_end(model, i, keep, NOT_IN_HAND);
     agent->incarnation = incarnation;
     agent->here = true;
     model_heartbeat(model, i, slots, held, count);
@@ -335,7 +336,7 @@ void model_closed(struct model *model, int agent, bool bye)
     model->agents[agent].here = false;
     model->agents[agent].gone = model->now;
     if (bye) {
-        leases_end(model, agent, NULL, true, false);
+        leases_end(model, agent, NULL, BYE);
     }
 }
 
@@ -391,7 +392,6 @@ enum gg_err model_outcome(struct model *model, int agent, uint64_t fence,
     return GG_OK;
 }
 
-/* After a step: all that the core gave was due, and nothing waits that could start. */
 void model_check(struct model *model)
 {
     dispatch(model);

@@ -45,6 +45,7 @@ struct model_job {
     int due;
     int expires;
     int lease_end;
+    int start_by;
     uint64_t fence;
     bool key_held;
     bool started;
@@ -66,6 +67,8 @@ struct model_bounds {
     int lease_ms;
     int silent_ms;
     int grace_ms;
+    int start_within_ms;
+    int adrift_ms; /* What was given up may be counted for so much too long. */
     int forget_ms;
     int window_ms;
     int crashes_max;
@@ -86,6 +89,7 @@ struct model {
     int job_count;
     struct model_agent agents[MODEL_AGENTS];
     bool paused[MODEL_QUEUES];
+    int adrift[MODEL_QUEUES]; /* Till then something may start whose lease is over. */
     int now;
     int first_line;
     int last_line;
@@ -117,8 +121,9 @@ struct model_answer model_get(const struct model *model, int job);
 struct model_answer model_cancel(struct model *model, int job);
 struct model_answer model_retry(struct model *model, int job);
 
-/* True: answered at once, because nothing can start; a resumption always is. */
-bool model_pause(struct model *model, int queue, bool paused);
+/* True: answered at once, because nothing can start; a resumption always is. `answered`
+ * is what the core did, for when it may do either. */
+bool model_pause(struct model *model, int queue, bool paused, bool answered);
 
 /* `held` lists `count` fences. */
 void model_hello(struct model *model, int agent, int incarnation, int slots,

@@ -42,8 +42,8 @@ PLANTS = [
         "if (queue->paused && !PLANT) {\n        return false;")]),
     ("pause_answered_too_soon", "PAUSE", [(
         "broker/core/operate.c",
-        "if (core->queues[i]->paused && gg_queue_fits",
-        "if (!PLANT && core->queues[i]->paused && gg_queue_fits")]),
+        "if (queue->paused && gg_queue_fits",
+        "if (!PLANT && queue->paused && gg_queue_fits")]),
     ("pause_not_written_down", "PAUSE", [(
         "broker/core/persist.c",
         "if (!queue->paused) {\n        write_erasure",

@@ -303,7 +303,7 @@ static void do_pause(struct pair *pair, const struct op *op)
                   op->what == PAUSE ? GG_CMD_PAUSE : GG_CMD_RESUME, REQUEST, &scope);
     step_over(pair);
     bool answered = pair->answer.code == GG_CMD_DONE;
-    bool expected = model_pause(&pair->model, queue, op->what == PAUSE);
+    bool expected = model_pause(&pair->model, queue, op->what == PAUSE, answered);
     if (answered != expected) {
         differ(pair, "answered at once", answered, expected);
     }
@@ -591,6 +591,8 @@ static void begin(struct pair *pair, uint64_t seed)
         .lease_ms = (int)pair->bounds.lease_ms,
         .silent_ms = (int)pair->bounds.dead_after_ms,
         .grace_ms = (int)pair->bounds.gone_grace_ms,
+        .start_within_ms = (int)pair->bounds.start_within_ms,
+        .adrift_ms = (int)pair->bounds.start_within_ms / (GG_ADRIFT_SPANS - 2) + 1,
         .forget_ms = GG_AGENT_FORGET_MS,
         .window_ms = (int)pair->bounds.id_window_ms,
         .crashes_max = (int)pair->bounds.crashes_max,
