@@ -358,18 +358,19 @@ void gg_persist(struct gg_core *core, struct gg_job *job)
     if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
         return;
     }
+    if (gg_list_linked(&job->unkept)) {
+        return; /* What waits for its number already waits for no other. */
+    }
     job->seq = ++core->record_number;
-    gg_list_remove(&job->unkept);
     gg_list_push_back(&core->unkept, &job->unkept);
 }
 
 void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
-    gg_list_remove(&job->unkept);
     if (job->seq == 0) {
         return;
     }
-    write_jobs(core, fx);
+    write_jobs(core, fx); /* Its own, too: what has been said waits for that one. */
     job->seq = ++core->record_number;
     gg_apart_erase(core, fx, job);
     write_erasure(fx, GG_KEEP_JOB, &job->id, job->seq);

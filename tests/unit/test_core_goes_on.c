@@ -259,6 +259,34 @@ static void once_is_on_disk_before_it_is_assigned(void **state)
     assert_true(said->effect.after <= stage_written(stage));
 }
 
+/* The first is written with its assignment, which is asked for after the others. */
+static void answer_to_many_waits_for_the_record_of_each(void **state)
+{
+    enum { MANY = 3 };
+    struct stage *stage = *state;
+    struct gg_submit jobs[MANY];
+    struct gg_buf list;
+    gg_buf_init(&list, 65536);
+    for (int i = 0; i < MANY; i++) {
+        jobs[i] = stage_submission(stage, "q");
+        jobs[i].attempts = 1;
+        gg_record_write(&list, GG_RECORD_SUBMIT, &jobs[i], NULL);
+    }
+    struct gg_submit_many many = {.jobs = {.raw = gg_buf_slice(&list), .count = MANY}};
+    stage_agent(stage, AGENT, "w", "q", 1);
+    stage_say(stage, CLIENT, GG_CMD_SUBMIT_MANY, 9, &many);
+    gg_buf_fini(&list);
+    const struct said *answer = stage_heard(stage, CLIENT, GG_CMD_JOBS, 0);
+    assert_non_null(answer);
+
+    stage_crash(stage, answer->effect.after, DOWN_MS);
+
+    stage_client(stage, CLIENT);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_not_equal(stage_state(stage, CLIENT, &jobs[i].id), GG_JOB_NONE);
+    }
+}
+
 static void once_that_may_have_started_is_never_started_again(void **state)
 {
     struct stage *stage = *state;
@@ -317,6 +345,7 @@ int main(void)
         TEST(agent_that_said_goodbye_is_not_awaited),
         TEST(start_deadline_is_not_judged_while_agents_are_awaited),
         TEST(once_is_on_disk_before_it_is_assigned),
+        TEST(answer_to_many_waits_for_the_record_of_each),
         TEST(once_that_may_have_started_is_never_started_again),
         TEST(once_that_never_reached_its_agent_is_started),
         TEST(once_that_runs_goes_on),
