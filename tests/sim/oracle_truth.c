@@ -363,8 +363,10 @@ int64_t oracle_bound_ms(const struct sim *sim)
         const struct fact *fact = &facts.items[i];
         waiting += fact->accepted && !fact_ended(fact);
     }
+    /* A slot is taken until word of it has come and gone, not only while a job runs. */
+    int64_t way = 2 * swarm->latency_ms + swarm->sync_ms;
     int64_t run = swarm->run_ms * RUN_MEAN_FACTOR + swarm->spawn_ms +
-                  (int64_t)swarm->grace_ms;
+                  (int64_t)swarm->grace_ms + way;
     int64_t lanes = (int64_t)swarm->agents * swarm->slots;
     int64_t attempt = (int64_t)swarm->lease_ms * 2 + 5000 + run;
     return 5 * attempt + 5 * (waiting / lanes + 1) * run + 10000;
