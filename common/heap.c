@@ -6,26 +6,26 @@
 
 enum { CHILDREN = 4, ROOM_MAX = 1 << 30 };
 
-static void place(struct gg_heap *heap, uint32_t i, struct gg_heap_node *node)
+static void place(struct gg_heap *heap, uint32_t i, struct gg_heap_entry entry)
 {
-    heap->nodes[i] = node;
-    node->place = i + 1;
+    heap->entries[i] = entry;
+    entry.node->place = i + 1;
 }
 
-static void rise(struct gg_heap *heap, uint32_t i, struct gg_heap_node *node)
+static void rise(struct gg_heap *heap, uint32_t i, struct gg_heap_entry entry)
 {
     while (i > 0) {
         uint32_t parent = (i - 1) / CHILDREN;
-        if (heap->nodes[parent]->at <= node->at) {
+        if (heap->entries[parent].at <= entry.at) {
             break;
         }
-        place(heap, i, heap->nodes[parent]);
+        place(heap, i, heap->entries[parent]);
         i = parent;
     }
-    place(heap, i, node);
+    place(heap, i, entry);
 }
 
-static void sink(struct gg_heap *heap, uint32_t i, struct gg_heap_node *node)
+static void sink(struct gg_heap *heap, uint32_t i, struct gg_heap_entry entry)
 {
     for (;;) {
         uint32_t first = i * CHILDREN + 1;
@@ -35,17 +35,17 @@ static void sink(struct gg_heap *heap, uint32_t i, struct gg_heap_node *node)
         uint32_t end = first + CHILDREN < heap->count ? first + CHILDREN : heap->count;
         uint32_t least = first;
         for (uint32_t child = first + 1; child < end; child++) {
-            if (heap->nodes[child]->at < heap->nodes[least]->at) {
+            if (heap->entries[child].at < heap->entries[least].at) {
                 least = child;
             }
         }
-        if (node->at <= heap->nodes[least]->at) {
+        if (entry.at <= heap->entries[least].at) {
             break;
         }
-        place(heap, i, heap->nodes[least]);
+        place(heap, i, heap->entries[least]);
         i = least;
     }
-    place(heap, i, node);
+    place(heap, i, entry);
 }
 
 enum gg_err gg_heap_reserve(struct gg_heap *heap, uint32_t count)
@@ -60,28 +60,28 @@ enum gg_err gg_heap_reserve(struct gg_heap *heap, uint32_t count)
     while (room < count) {
         room *= 2;
     }
-    struct gg_heap_node **nodes = realloc(heap->nodes, room * sizeof *nodes);
-    if (nodes == NULL) {
+    struct gg_heap_entry *entries = realloc(heap->entries, room * sizeof *entries);
+    if (entries == NULL) {
         return GG_ERR_NO_MEMORY;
     }
-    heap->nodes = nodes;
+    heap->entries = entries;
     heap->room = room;
     return GG_OK;
 }
 
 void gg_heap_set(struct gg_heap *heap, struct gg_heap_node *node, int64_t at)
 {
-    node->at = at;
+    struct gg_heap_entry entry = {.at = at, .node = node};
     if (node->place == 0) {
         GG_ASSERT(heap->count < heap->room);
-        rise(heap, heap->count++, node);
+        rise(heap, heap->count++, entry);
         return;
     }
     uint32_t i = node->place - 1;
-    if (i > 0 && heap->nodes[(i - 1) / CHILDREN]->at > at) {
-        rise(heap, i, node);
+    if (i > 0 && heap->entries[(i - 1) / CHILDREN].at > at) {
+        rise(heap, i, entry);
     } else {
-        sink(heap, i, node);
+        sink(heap, i, entry);
     }
 }
 
@@ -92,17 +92,16 @@ void gg_heap_remove(struct gg_heap *heap, struct gg_heap_node *node)
     }
     uint32_t i = node->place - 1;
     node->place = 0;
-    struct gg_heap_node *last = heap->nodes[--heap->count];
-    if (last == node) {
+    struct gg_heap_entry last = heap->entries[--heap->count];
+    if (last.node == node) {
         return;
     }
-    last->place = i + 1;
-    heap->nodes[i] = last;
-    gg_heap_set(heap, last, last->at);
+    last.node->place = i + 1;
+    gg_heap_set(heap, last.node, last.at);
 }
 
 void gg_heap_fini(struct gg_heap *heap)
 {
-    free(heap->nodes);
+    free(heap->entries);
     *heap = (struct gg_heap){0};
 }

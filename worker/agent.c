@@ -695,7 +695,7 @@ void gg_worker_tick(struct gg_worker *agent, struct gg_mono now)
     agent->ticked_ms = now.ms;
     for (;;) {
         struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
-        if (node == NULL || node->at > now.ms) {
+        if (node == NULL || gg_heap_at(&agent->attempts.timers, node) > now.ms) {
             break;
         }
         on_deadline(agent, attempt_of(node), now);

@@ -9,8 +9,7 @@ bool gg_worker_is_silent(const struct gg_worker *agent, struct gg_mono now)
 
 struct gg_mono gg_worker_next_wake(const struct gg_worker *agent)
 {
-    const struct gg_heap_node *node = gg_heap_first(&agent->attempts.timers);
-    int64_t at = node == NULL ? INT64_MAX : node->at;
+    int64_t at = gg_heap_first_at(&agent->attempts.timers);
     if (agent->draining && agent->drain_until_ms < at) {
         at = agent->drain_until_ms;
     }

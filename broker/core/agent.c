@@ -443,12 +443,12 @@ static void on_due(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
 /* Put a timer that is not due yet back to when it should be. True: it has moved. */
 static bool move_on(struct gg_core *core, struct gg_agent *agent)
 {
-    int64_t before = agent->timer.at;
+    int64_t before = gg_heap_at(&core->agent_timers, &agent->timer);
     if (agent->peer == GG_PEER_NONE || agent->suspect) {
         return false;
     }
     arm(core, agent);
-    return agent->timer.at != before;
+    return gg_heap_at(&core->agent_timers, &agent->timer) != before;
 }
 
 /* The timer of an agent that speaks comes every few seconds and finds nothing. A whole
@@ -459,11 +459,12 @@ void gg_agents_due(struct gg_core *core, struct gg_effects *fx)
     bool due = false;
     for (int n = 0; n < GG_DUE_PER_STEP; n++) {
         struct gg_heap_node *node = gg_heap_first(&core->agent_timers);
-        if (node == NULL || node->at > now_ms + (due ? TOGETHER_MS : 0)) {
+        int64_t at = gg_heap_first_at(&core->agent_timers);
+        if (node == NULL || at > now_ms + (due ? TOGETHER_MS : 0)) {
             return;
         }
         struct gg_agent *agent = GG_CONTAINER(node, struct gg_agent, timer);
-        if (node->at <= now_ms) {
+        if (at <= now_ms) {
             due = true;
             gg_heap_remove(&core->agent_timers, node);
             on_due(core, fx, agent);

@@ -150,7 +150,7 @@ void gg_say_assign(struct gg_effects *fx, uint32_t peer, struct gg_assign *assig
     effect->peer = peer;
     /* The agent's record too: after a restart it is asked what it runs. And the
      * queue's: a start shows that its pause is over. */
-    effect->after = latest(job->seq, latest(job->agent->seq, job->queue->seq));
+    effect->after = latest(job->seq, latest(job->newest->agent->seq, job->queue->seq));
     assign->payload = gg_blob_slice(job->payload);
     gg_command_write(&fx->arena, GG_CMD_ASSIGN, 0, assign, &attachment);
     if (attachment.data != NULL) {
@@ -249,20 +249,21 @@ static void describe_times(const struct gg_core *core, const struct gg_job *job,
                            struct gg_job_info *out)
 {
     out->submitted_at = date(job->submitted_at);
-    out->started_at = date(job->started_at);
-    out->finished_at = date(job->finished_at);
+    out->started_at = date(gg_job_newest(job)->started_at);
+    out->finished_at = date(gg_job_finished_at(job));
     if (job->state == GG_JOB_SCHEDULED) {
-        out->run_at = date(job->run_at.ms != 0 ? job->run_at : job->until_at);
+        out->run_at = date(gg_job_until(job, core->now));
     }
     if (gg_job_waits(job) && job->expires.ms != INT64_MAX) {
         out->expires_at = (uint64_t)(core->now.wall.ms + job->expires.ms -
                                      core->now.mono.ms);
     }
     if (gg_job_ended(job)) {
-        out->evicts_at = date(job->until_at);
+        out->evicts_at = date(gg_job_until(job, core->now));
     }
-    if (job->agent != NULL) {
-        out->worker = gg_blob_slice(job->agent->name);
+    const struct gg_agent *agent = gg_job_newest(job)->agent;
+    if (agent != NULL) {
+        out->worker = gg_blob_slice(agent->name);
     }
 }
 
@@ -273,31 +274,37 @@ static void describe_names(const struct gg_job *job, struct gg_job_info *out)
         out->realm = gg_name_slice(&job->queue->realm->name);
     }
     out->queue = gg_name_slice(&job->queue->name);
-    out->key = gg_blob_slice(job->key);
+    out->key = gg_job_key(job);
+}
+
+static uint64_t exit_status_of(const struct gg_job_attempt *attempt)
+{
+    return attempt->exit_status < 0 ? GG_UNSAID : (uint64_t)attempt->exit_status;
 }
 
 void gg_job_describe(const struct gg_core *core, const struct gg_job *job,
                      struct gg_job_info *out)
 {
+    const struct gg_job_attempt *attempt = gg_job_newest(job);
     gg_record_default(GG_RECORD_JOB, out);
     describe_names(job, out);
     out->state = job->state;
     out->durability = job->durability;
     out->attempt = job->attempt;
     out->attempts_max = job->attempts_max;
-    out->progress_ppm = job->progress_ppm;
+    out->progress_ppm = attempt->progress_ppm;
     out->error = job->error;
-    out->result_bytes = job->result_bytes;
+    out->result_bytes = attempt->result_bytes;
     out->priority = job->priority;
     out->waiters = job->waiter_count;
     out->cancelling = job->cancelling;
     out->result_gone = (job->state == GG_JOB_SUCCEEDED ||
                         job->state == GG_JOB_EVICTED) &&
-                       job->result == NULL && job->result_bytes > 0 &&
+                       attempt->result == NULL && attempt->result_bytes > 0 &&
                        !job->result_apart;
-    out->exit_status = job->exit_status < 0 ? GG_UNSAID : (uint64_t)job->exit_status;
-    out->signal = job->signal;
-    out->fence = job->fence;
+    out->exit_status = exit_status_of(attempt);
+    out->signal = attempt->signal;
+    out->fence = attempt->fence;
     out->epoch = core->epoch;
     if (job->extra != NULL) {
         out->progress_text = gg_blob_slice(job->extra->progress_text);
@@ -317,8 +324,7 @@ static void describe_briefly(const struct gg_core *core, const struct gg_job *jo
     if (job->state == GG_JOB_SUCCEEDED) {
         describe_names(job, out);
         out->attempt = job->attempt;
-        out->exit_status = job->exit_status < 0 ? GG_UNSAID
-                                                : (uint64_t)job->exit_status;
+        out->exit_status = exit_status_of(gg_job_newest(job));
     } else {
         out->id = job->id;
         out->epoch = core->epoch;
@@ -347,7 +353,7 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
         info.why = gg_why_list(core, job, &reasons);
     }
     if (view->with_result) {
-        info.result = gg_blob_slice(job->result);
+        info.result = gg_blob_slice(gg_job_newest(job)->result);
     }
     gg_effects_need(fx, &lists);
     gg_effects_need(fx, &reasons);
@@ -363,7 +369,7 @@ void gg_say_job(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                             : gg_token(job->index, job->generation, view->receipt);
         gg_command_write(&fx->arena, GG_CMD_JOB, request, &info, &attachment);
         if (attachment.data != NULL) {
-            effect->attachment = gg_blob_ref(job->result);
+            effect->attachment = gg_blob_ref(job->newest->result);
         }
         gg_effect_end(fx, effect);
     }

@@ -83,13 +83,14 @@ void gg_apart_write(struct gg_core *core, struct gg_effects *fx, struct gg_job *
     if (!job->payload_apart && gg_is_large(gg_blob_slice(job->payload).len)) {
         write_blob(fx, job, PAYLOAD, job->payload);
         job->payload_apart = true;
-        job->payload_bytes = job->payload->len;
+        job->extra->payload_bytes = job->payload->len;
         core->apart_bytes += job->payload->len;
     }
-    if (!job->result_apart && gg_is_large(gg_blob_slice(job->result).len)) {
-        write_blob(fx, job, RESULT, job->result);
+    struct gg_blob *result = gg_job_newest(job)->result;
+    if (!job->result_apart && gg_is_large(gg_blob_slice(result).len)) {
+        write_blob(fx, job, RESULT, result);
         job->result_apart = true;
-        core->apart_bytes += job->result->len;
+        core->apart_bytes += result->len;
     }
 }
 
@@ -113,7 +114,9 @@ void gg_payload_drop(struct gg_core *core, struct gg_job *job)
 
 void gg_result_drop(struct gg_core *core, struct gg_job *job)
 {
-    drop(core, job, &job->result, job->result_apart);
+    if (job->newest != NULL) {
+        drop(core, job, &job->newest->result, job->result_apart);
+    }
 }
 
 void gg_apart_settle(struct gg_core *core, struct gg_job *job)
@@ -177,7 +180,7 @@ bool gg_result_asked(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                      uint64_t request, struct gg_job *job,
                      const struct gg_job_view *view)
 {
-    if (!view->with_result || job->result != NULL || !job->result_apart) {
+    if (!view->with_result || !job->result_apart || job->newest->result != NULL) {
         return false;
     }
     struct gg_asked asked = {.index = job->index,
@@ -223,7 +226,7 @@ static void answer_asks(struct gg_core *core, struct gg_effects *fx, struct gg_j
         struct gg_asked asked = core->asks[i];
         if (asked.index != job->index || asked.generation != job->generation) {
             core->asks[left++] = asked;
-        } else if (job->result != NULL) {
+        } else if (job->newest->result != NULL) {
             gg_say_job(core, fx, asked.peer, asked.request, job, &asked.view);
         } else {
             gg_refuse(core, fx, asked.peer, asked.request, GG_ERR_STORE,
@@ -238,8 +241,8 @@ static void result_loaded(struct gg_core *core, struct gg_effects *fx,
                           struct gg_job *job, const struct gg_event *ev)
 {
     job->result_loading = false;
-    if (ev->err == GG_OK && job->result == NULL && job->result_apart) {
-        job->result = gg_blob_ref(ev->blob);
+    if (ev->err == GG_OK && job->result_apart && job->newest->result == NULL) {
+        job->newest->result = gg_blob_ref(ev->blob);
         core->apart_bytes += ev->blob->len;
         gg_charge(core, job, (int64_t)ev->blob->len);
     }

@@ -54,7 +54,6 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     gg_list_init(&core->sweeps);
     gg_list_init(&core->orders);
     gg_list_init(&core->answering);
-    gg_list_init(&core->unkept);
     gg_buf_init(&core->scratch, GG_KEEP_BYTES_MAX);
     core->marked = core->now.mono;
     core->clock_ahead_ms = core->now.wall.ms - core->now.mono.ms;
@@ -96,8 +95,9 @@ void gg_core_destroy(struct gg_core **core_p)
     gg_registry_fini(core);
     gg_agents_fini(core);
     gg_queues_fini(core);
-    gg_heap_fini(&core->mono);
-    gg_heap_fini(&core->dates);
+    for (int kind = 0; kind < GG_TIMER_KIND_COUNT; kind++) {
+        gg_heap_fini(&core->job_timers[kind]);
+    }
     gg_heap_fini(&core->waits);
     gg_heap_fini(&core->agent_timers);
     gg_heap_fini(&core->settle_timers);

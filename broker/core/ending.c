@@ -17,17 +17,19 @@
 /* How long the job is kept from its end on. */
 static uint64_t retention_ms(const struct gg_core *core, const struct gg_job *job)
 {
+    const struct gg_terms *terms = job->terms;
     if (job->state == GG_JOB_SUCCEEDED) {
         if (job->until_delivered) {
             /* Somebody waits, or may come for it; at most this long. */
-            return job->keep_ms == 0 && job->waiter_count == 0
+            return terms->keep_ms == 0 && job->waiter_count == 0
                        ? 0
                        : core->bounds.keep_unkeyed_ms;
         }
-        return job->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms : job->keep_ms;
+        return terms->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms
+                                           : terms->keep_ms;
     }
-    if (job->keep_failed_ms != GG_UNSAID) {
-        return job->keep_failed_ms;
+    if (terms->keep_failed_ms != GG_UNSAID) {
+        return terms->keep_failed_ms;
     }
     return job->state == GG_JOB_FAILED ? core->bounds.keep_failed_ms
                                        : core->bounds.keep_keyed_ms;
@@ -37,7 +39,6 @@ static void begin_retention(struct gg_core *core, struct gg_job *job)
 {
     uint64_t keep = retention_ms(core, job);
     job->due = gg_mono_add(core->now.mono, keep);
-    job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)keep};
     gg_job_arm(core, job);
 }
 
@@ -59,7 +60,7 @@ static void cap_dead(struct gg_core *core, struct gg_effects *fx)
 static void enter_dead(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     gg_list_push_back(&core->dead, &job->line);
-    job->dead_charged = job->charged;
+    job->newest->dead_charged = job->charged; /* Who never ran does not fail. */
     core->dead_bytes += job->charged;
     cap_dead(core, fx);
 }
@@ -84,7 +85,7 @@ static void settle_key(struct gg_core *core, struct gg_job *job)
 {
     if (job->state == GG_JOB_SUCCEEDED) {
         gg_payload_drop(core, job);
-        if (job->unique_until == GG_UNIQUE_EVICTED) {
+        if (job->terms->unique_until == GG_UNIQUE_EVICTED) {
             return;
         }
     }
@@ -114,12 +115,12 @@ void gg_answer_waiters(struct gg_core *core, struct gg_effects *fx)
     uint32_t budget = GG_ANSWERS_PER_STEP;
     struct gg_link *first;
     while (budget > 0 && (first = gg_list_first(&core->answering)) != NULL) {
-        struct gg_job *job = GG_CONTAINER(first, struct gg_job, lease);
+        struct gg_job *job = GG_CONTAINER(first, struct gg_extra, answering)->job;
         tell_waiters(core, fx, job, &budget);
         if (!gg_list_empty(&job->waiters)) {
             return;
         }
-        gg_list_remove(&job->lease);
+        gg_list_remove(first);
         job->answering = false;
     }
 }
@@ -127,7 +128,8 @@ void gg_answer_waiters(struct gg_core *core, struct gg_effects *fx)
 void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                enum gg_job_state state, enum gg_err err)
 {
-    GG_ASSERT(!gg_list_linked(&job->lease) && !gg_list_linked(&job->line));
+    GG_ASSERT(job->newest == NULL || !gg_list_linked(&job->newest->lease));
+    GG_ASSERT(!gg_list_linked(&job->line));
     gg_move(core, job, state);
     job->error = (uint16_t)err;
     job->cancelling = false;
@@ -143,7 +145,7 @@ void gg_finish(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
     uint32_t budget = GG_ANSWERS_PER_STEP;
     tell_waiters(core, fx, job, &budget);
     if (!gg_list_empty(&job->waiters)) {
-        gg_list_push_back(&core->answering, &job->lease);
+        gg_list_push_back(&core->answering, &job->extra->answering);
         job->answering = true;
     }
     if (state == GG_JOB_FAILED) {
@@ -165,21 +167,24 @@ void gg_end_waiting(struct gg_core *core, struct gg_effects *fx, struct gg_job *
 
 static uint64_t backoff_ms(struct gg_core *core, const struct gg_job *job)
 {
+    const struct gg_terms *terms = job->terms;
     struct gg_backoff_policy policy = {
         .kind = GG_BACKOFF_EXPONENTIAL,
-        .first_ms = job->backoff_ms != 0 ? job->backoff_ms : core->bounds.backoff_ms,
-        .most_ms = job->backoff_max_ms != 0 ? job->backoff_max_ms
-                                            : core->bounds.backoff_max_ms,
+        .first_ms = terms->backoff_ms != 0 ? terms->backoff_ms
+                                           : core->bounds.backoff_ms,
+        .most_ms = terms->backoff_max_ms != 0 ? terms->backoff_max_ms
+                                              : core->bounds.backoff_max_ms,
     };
-    if (job->backoff != GG_BACKOFF_DEFAULT) {
-        policy.kind = (enum gg_backoff)job->backoff;
-        policy.first_ms = job->backoff_ms;
+    if (terms->backoff != GG_BACKOFF_DEFAULT) {
+        policy.kind = (enum gg_backoff)terms->backoff;
+        policy.first_ms = terms->backoff_ms;
     }
     if (policy.kind == GG_BACKOFF_LIST) {
         policy.list = job->extra->backoff_list;
         policy.list_count = job->extra->backoff_count;
     }
-    uint32_t granted = job->attempts_max - job->attempts; /* Before a retry by hand. */
+    uint32_t granted = job->attempts_max -
+                       terms->attempts; /* Before a retry by hand. */
     uint32_t failures = job->attempt > granted ? job->attempt - granted : 1;
     return gg_backoff_delay(&policy, failures, &core->rng);
 }
@@ -195,14 +200,14 @@ void gg_fail_attempt(struct gg_core *core, struct gg_effects *fx, struct gg_job 
     gg_move(core, job, GG_JOB_SCHEDULED);
     job->error = (uint16_t)err;
     job->in_backoff = true;
-    job->run_at = (struct gg_wall){0};
+    job->by_date = false;
     job->due = gg_mono_add(core->now.mono, delay);
-    job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)delay};
     gg_job_arm(core, job);
     core->stat[GG_STAT_RETRIED]++;
     gg_persist(core, job);
     gg_watch_job(core, fx, job,
-                 &(struct gg_entry){.kind = GG_MOMENT_RETRY, .until = job->until_at});
+                 &(struct gg_entry){.kind = GG_MOMENT_RETRY,
+                                    .until = gg_job_until(job, core->now)});
 }
 
 /* ---- forgetting ---- */
@@ -229,22 +234,24 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
         uint32_t all =
             UINT32_MAX; /* Retention is over: the last waiters are told now. */
         tell_waiters(core, fx, job, &all);
-        gg_list_remove(&job->lease);
+        gg_list_remove(&job->extra->answering);
         job->answering = false;
     }
     if (job->state == GG_JOB_FAILED) {
         gg_list_remove(&job->line);
-        core->dead_bytes -= job->dead_charged;
+        core->dead_bytes -= job->newest->dead_charged;
     }
     core->stat[GG_STAT_EVICTED]++;
     gg_watch_moment(core, fx, job, GG_MOMENT_EVICTED);
     gg_registry_drop_key(core, job);
     gg_move(core, job, GG_JOB_EVICTED);
-    gg_agent_unref(&job->agent);
+    if (job->newest != NULL) {
+        gg_agent_unref(&job->newest->agent);
+    }
     gg_payload_drop(core, job);
     gg_result_drop(core, job);
     gg_job_release(job);
-    gg_charge(core, job, (int64_t)sizeof *job - (int64_t)job->charged);
+    gg_charge(core, job, (int64_t)GG_JOB_BYTES - (int64_t)job->charged);
     job->due = remembered_until(core, job);
     if (job->answer_acked || gg_mono_reached(job->due, core->now.mono)) {
         forget(core, fx, job);

@@ -40,9 +40,43 @@ void gg_job_restore_state(struct gg_job *job, enum gg_job_state state)
 
 void gg_job_set_retention(struct gg_job *job)
 {
-    bool unsaid = job->keep_ms == GG_UNSAID;
-    job->until_delivered = job->keep_ms == 0 || (unsaid && job->key == NULL);
+    bool unsaid = job->terms->keep_ms == GG_UNSAID;
+    job->until_delivered = job->terms->keep_ms == 0 || (unsaid && job->key == NULL);
     job->plain = job->until_delivered && job->key == NULL;
+}
+
+const struct gg_job_attempt *gg_job_newest(const struct gg_job *job)
+{
+    static const struct gg_job_attempt none = {.exit_status = -1};
+    return job->newest == NULL ? &none : job->newest;
+}
+
+struct gg_key *gg_key_new(struct gg_slice key, uint64_t payload_digest)
+{
+    GG_ASSERT(key.len > 0 && key.len <= UINT8_MAX);
+    struct gg_key *made = malloc(sizeof *made + key.len);
+    if (made != NULL) {
+        made->payload_digest = payload_digest;
+        made->len = (uint8_t)key.len;
+        memcpy(made->bytes, key.data, key.len);
+    }
+    return made;
+}
+
+struct gg_wall gg_job_finished_at(const struct gg_job *job)
+{
+    return job->state >= GG_JOB_SUCCEEDED ? job->finished_at : (struct gg_wall){0};
+}
+
+struct gg_wall gg_job_until(const struct gg_job *job, struct gg_now now)
+{
+    if (job->state == GG_JOB_SCHEDULED && job->by_date) {
+        return job->run_at;
+    }
+    if (job->state == GG_JOB_SCHEDULED || gg_job_ended(job)) {
+        return (struct gg_wall){now.wall.ms + job->due.ms - now.mono.ms};
+    }
+    return (struct gg_wall){0};
 }
 
 static void extra_free(struct gg_extra *extra)
@@ -64,8 +98,11 @@ static void extra_free(struct gg_extra *extra)
 void gg_job_release(struct gg_job *job)
 {
     gg_blob_unref(&job->payload);
-    gg_blob_unref(&job->result);
-    gg_blob_unref(&job->key);
+    if (job->newest != NULL) {
+        gg_blob_unref(&job->newest->result);
+    }
+    free(job->key);
+    job->key = NULL;
     extra_free(job->extra);
     job->extra = NULL;
 }

@@ -14,6 +14,11 @@
 #include "common/codec.h"
 #include "common/fetch.h"
 
+static struct gg_job_attempt *lease_at(struct gg_link *link)
+{
+    return GG_CONTAINER(link, struct gg_job_attempt, lease);
+}
+
 /* ---- credit ---- */
 
 bool gg_pool_has_credit(const struct gg_core *core, const struct gg_pool *pool)
@@ -38,8 +43,7 @@ void gg_leases_count_pools(struct gg_agent *agent)
     }
     GG_LIST_EACH(&agent->leases, it)
     {
-        struct gg_pool *pool = pool_of(agent,
-                                       GG_CONTAINER(it, struct gg_job, lease)->pool);
+        struct gg_pool *pool = pool_of(agent, lease_at(it)->pool);
         if (pool != NULL) {
             pool->busy++;
         }
@@ -61,25 +65,26 @@ static uint64_t next_fence(struct gg_core *core)
     return core->fence_epoch << GG_FENCE_SHIFT | core->fence_count;
 }
 
-/* Put the job among the agent's leases, which rise by fence. A new lease goes last. */
-static void insert_lease(struct gg_agent *agent, struct gg_job *job)
+/* Put it among its agent's leases, which rise by fence. A new lease goes last. */
+static void insert_lease(struct gg_job_attempt *attempt)
 {
-    struct gg_link *at = agent->leases.prev;
-    while (at != &agent->leases &&
-           GG_CONTAINER(at, struct gg_job, lease)->fence > job->fence) {
+    struct gg_link *end = &attempt->agent->leases;
+    struct gg_link *at = end->prev;
+    while (at != end && lease_at(at)->fence > attempt->fence) {
         at = at->prev;
     }
-    gg_list_insert_after(at, &job->lease);
+    gg_list_insert_after(at, &attempt->lease);
 }
 
 static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent *agent,
                        uint8_t pool)
 {
-    struct gg_agent *before = job->agent;
-    job->agent = gg_agent_ref(agent);
+    struct gg_job_attempt *attempt = job->newest;
+    struct gg_agent *before = attempt->agent;
+    attempt->agent = gg_agent_ref(agent);
     gg_agent_unref(&before);
-    job->pool = pool;
-    insert_lease(agent, job);
+    attempt->pool = pool;
+    insert_lease(attempt);
     agent->busy++;
     gg_list_push_back(&job->queue->running, &job->line);
     job->queue->unstarted++;
@@ -87,8 +92,8 @@ static void hold_lease(struct gg_core *core, struct gg_job *job, struct gg_agent
     job->lost = false;
     /* An attempt of an earlier broker need not be the newest: no record tells of all.
      * If it comes to nothing, those who are awaited have their say first. */
-    job->recovered = job->fence >> GG_FENCE_SHIFT < core->epoch;
-    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->recovered = attempt->fence >> GG_FENCE_SHIFT < core->epoch;
+    attempt->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     gg_move(core, job, GG_JOB_RUNNING);
     gg_job_arm(core, job);
 }
@@ -98,21 +103,21 @@ static void say_assign(struct gg_core *core, struct gg_effects *fx, struct gg_jo
     struct gg_assign assign;
     gg_record_default(GG_RECORD_ASSIGN, &assign);
     assign.id = job->id;
-    assign.fence = job->fence;
-    assign.pool = job->pool;
+    assign.fence = job->newest->fence;
+    assign.pool = job->newest->pool;
     assign.attempt = job->attempt;
     assign.queue = gg_name_slice(&job->queue->name);
     if (!job->queue->realm->is_default) {
         assign.realm = gg_name_slice(&job->queue->realm->name);
     }
-    assign.key = gg_blob_slice(job->key);
-    assign.run_timeout_ms = job->run_timeout_ms;
+    assign.key = gg_job_key(job);
+    assign.run_timeout_ms = job->terms->run_timeout_ms;
     assign.start_within_ms = core->bounds.start_within_ms;
     assign.attempts_max = job->attempts_max;
     if (job->extra != NULL) {
         assign.checkpoint = gg_blob_slice(job->extra->checkpoint);
     }
-    gg_say_assign(fx, job->agent->peer, &assign, job);
+    gg_say_assign(fx, job->newest->agent->peer, &assign, job);
 }
 
 /* Must the assignment be on disk before it leaves? Most need not be: after a restart
@@ -123,8 +128,9 @@ static void say_assign(struct gg_core *core, struct gg_effects *fx, struct gg_jo
  * take the older one for the newest. */
 static bool needs_record(const struct gg_job *job)
 {
-    return job->at_most_once || job->lost || (job->recovered && job->queue->unheard) ||
-           (job->unique_until == GG_UNIQUE_STARTED && job->key != NULL);
+    return gg_job_at_most_once(job) || job->lost ||
+           (job->recovered && job->queue->unheard) ||
+           (job->key != NULL && job->terms->unique_until == GG_UNIQUE_STARTED);
 }
 
 /* Jobs that have waited long are in no cache. Have the payload of the one behind `job`,
@@ -150,7 +156,7 @@ static void fetch_behind(struct gg_job *job)
 static void forget_words(struct gg_core *core, struct gg_job *job)
 {
     struct gg_extra *extra = job->extra;
-    job->progress_ppm = 0;
+    job->newest->progress_ppm = 0;
     if (extra != NULL) {
         gg_job_text(core, job, &extra->progress_text, (struct gg_slice){0}, 0);
         gg_charge(core, job, -(int64_t)extra->partial.bytes.len);
@@ -159,23 +165,29 @@ static void forget_words(struct gg_core *core, struct gg_job *job)
     }
 }
 
-static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
+/* False without memory: nothing has changed. */
+static bool assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    struct gg_pool *pool)
 {
     bool recorded = needs_record(job);
     fetch_behind(job);
+    struct gg_job_attempt *attempt = gg_job_attempt_get(core, job);
+    if (attempt == NULL) {
+        core->starved = true;
+        return false;
+    }
     gg_queue_pull(job);
     job->attempt++;
-    job->fence = next_fence(core);
-    job->started_at = core->now.wall;
-    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
-    job->exit_status = -1;
-    job->signal = 0;
+    attempt->fence = next_fence(core);
+    attempt->started_at = core->now.wall;
+    attempt->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
+    attempt->exit_status = -1;
+    attempt->signal = 0;
     forget_words(core, job);
     hold_lease(core, job, pool->agent, pool->number);
     pool->busy++;
     core->stat[GG_STAT_ASSIGNED]++;
-    if (job->unique_until == GG_UNIQUE_STARTED) {
+    if (job->terms->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);
     }
     if (recorded) {
@@ -185,13 +197,14 @@ static void assign(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     if (gg_payload_ready(core, fx, job)) {
         say_assign(core, fx, job);
     }
+    return true;
 }
 
 void gg_lease_send(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     job->unsent = false;
-    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
-    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
+    job->newest->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->newest->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     say_assign(core, fx, job);
 }
 
@@ -261,8 +274,7 @@ void gg_dispatch_queue(struct gg_core *core, struct gg_effects *fx,
     struct gg_job *job;
     struct gg_pool *pool;
     while ((job = first_to_start(core, fx, queue)) != NULL &&
-           (pool = next_open(core, queue)) != NULL) {
-        assign(core, fx, job, pool);
+           (pool = next_open(core, queue)) != NULL && assign(core, fx, job, pool)) {
     }
     if (!queue->paused) {
         gg_queue_note(queue);
@@ -288,7 +300,7 @@ static struct gg_job *most_urgent(struct gg_core *core, struct gg_effects *fx,
             continue;
         }
         int64_t at = gg_job_urgency(job);
-        if (at <= first->at) {
+        if (at <= gg_heap_first_at(&pool->urgent)) {
             return job;
         }
         gg_heap_set(&pool->urgent, first, at);
@@ -314,8 +326,7 @@ void gg_dispatch_pool(struct gg_core *core, struct gg_effects *fx, struct gg_poo
 {
     struct gg_job *job;
     while (gg_pool_has_credit(core, pool) &&
-           (job = most_urgent(core, fx, pool)) != NULL) {
-        assign(core, fx, job, pool);
+           (job = most_urgent(core, fx, pool)) != NULL && assign(core, fx, job, pool)) {
     }
     if (gg_pool_has_credit(core, pool)) {
         reopen(pool);
@@ -340,8 +351,7 @@ void gg_line_up(struct gg_core *core, struct gg_job *job, bool front)
 {
     gg_move(core, job, GG_JOB_READY);
     job->in_backoff = false;
-    job->run_at = (struct gg_wall){0};
-    job->until_at = (struct gg_wall){0};
+    job->by_date = false;
     gg_queue_push(core, job, front);
     gg_job_arm(core, job);
 }
@@ -357,30 +367,30 @@ void gg_make_ready(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
 
 bool gg_lease_restore(struct gg_core *core, struct gg_job *job)
 {
-    struct gg_agent *agent = job->agent;
-    insert_lease(agent, job);
-    struct gg_link *before = job->lease.prev;
-    bool alone = before == &agent->leases ||
-                 GG_CONTAINER(before, struct gg_job, lease)->fence != job->fence;
+    struct gg_job_attempt *attempt = job->newest;
+    struct gg_agent *agent = attempt->agent;
+    insert_lease(attempt);
+    struct gg_link *before = attempt->lease.prev;
+    bool alone = before == &agent->leases || lease_at(before)->fence != attempt->fence;
     agent->busy++;
     gg_list_push_back(&job->queue->running, &job->line);
     job->queue->unstarted += job->started ? 0 : 1;
-    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
-    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
+    attempt->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    attempt->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     return alone;
 }
 
 struct gg_pool *gg_lease_release(struct gg_job *job)
 {
-    struct gg_agent *agent = job->agent;
-    gg_list_remove(&job->lease);
+    struct gg_agent *agent = job->newest->agent;
+    gg_list_remove(&job->newest->lease);
     gg_list_remove(&job->line);
     job->unsent = false;
     agent->busy--;
     if (!job->started) {
         job->queue->unstarted--;
     }
-    struct gg_pool *pool = pool_of(agent, job->pool);
+    struct gg_pool *pool = pool_of(agent, job->newest->pool);
     if (pool != NULL && pool->busy > 0) {
         pool->busy--;
     }
@@ -401,14 +411,15 @@ void gg_lease_started(struct gg_core *core, struct gg_effects *fx, struct gg_job
 void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
                    const struct gg_job *job, enum gg_stop reason)
 {
-    if (job->agent == NULL || job->agent->peer == GG_PEER_NONE || job->unsent) {
+    const struct gg_job_attempt *attempt = gg_job_newest(job);
+    if (attempt->agent == NULL || attempt->agent->peer == GG_PEER_NONE || job->unsent) {
         return;
     }
     struct gg_stop_info stop = {.id = job->id,
-                                .fence = job->fence,
+                                .fence = attempt->fence,
                                 .reason = reason,
                                 .grace_ms = core->bounds.grace_ms};
-    gg_say(core, fx, job->agent->peer, 0, GG_CMD_STOP, &stop, job->seq);
+    gg_say(core, fx, attempt->agent->peer, 0, GG_CMD_STOP, &stop, job->seq);
 }
 
 /* Its agent is out of reach and may begin it until its start-by time, whoever has the
@@ -416,9 +427,9 @@ void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
 static void cast_adrift(const struct gg_core *core, const struct gg_job *job)
 {
     if (!job->started && !job->unsent &&
-        !gg_mono_reached(job->start_by, core->now.mono)) {
+        !gg_mono_reached(job->newest->start_by, core->now.mono)) {
         gg_adrift_add(&job->queue->adrift, core->now.mono, core->bounds.start_within_ms,
-                      job->start_by);
+                      job->newest->start_by);
     }
 }
 
@@ -430,7 +441,7 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         core, fx, job,
         &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
                            .error = back ? GG_ERR_WITHDRAWN : GG_ERR_LEASE_LOST});
-    struct gg_agent *agent = job->agent;
+    struct gg_agent *agent = job->newest->agent;
     if (why == GG_LEASE_GIVEN_UP) {
         cast_adrift(core, job);
     }
@@ -441,10 +452,10 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     }
     if (job->cancelling) {
         gg_finish(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);
-    } else if (back && !(job->at_most_once && job->started)) {
+    } else if (back && !(gg_job_at_most_once(job) && job->started)) {
         job->attempt--;
         gg_make_ready(core, fx, job, true);
-    } else if (job->at_most_once || job->attempt >= job->attempts_max) {
+    } else if (gg_job_at_most_once(job) || job->attempt >= job->attempts_max) {
         gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_LEASE_LOST);
     } else {
         job->error = GG_ERR_LEASE_LOST;
@@ -463,7 +474,7 @@ void gg_lease_unreadable(struct gg_core *core, struct gg_effects *fx,
         gg_job_text(core, job, &extra->error_text, gg_slice_text(why),
                     GG_TEXT_BYTES_MAX);
     }
-    struct gg_agent *agent = job->agent;
+    struct gg_agent *agent = job->newest->agent;
     struct gg_pool *pool = gg_lease_release(job);
     gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_STORE);
     gg_dispatch_freed(core, fx, agent, pool);
@@ -473,9 +484,9 @@ void gg_lease_unreadable(struct gg_core *core, struct gg_effects *fx,
 void gg_lease_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     if (job->unsent) { /* It begins when the payload has been read. */
-        job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+        job->newest->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     }
-    if (!gg_mono_reached(job->lease_until, core->now.mono)) {
+    if (!gg_mono_reached(job->newest->lease_until, core->now.mono)) {
         gg_job_arm(core, job); /* Renewed since the timer was set. */
         return;
     }
@@ -485,7 +496,7 @@ void gg_lease_due(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
 
 static bool held_by(const struct gg_job *job, const struct gg_agent *agent)
 {
-    return job->state == GG_JOB_RUNNING && job->agent == agent;
+    return job->state == GG_JOB_RUNNING && job->newest->agent == agent;
 }
 
 /* Renewal only moves the deadline; the timer finds out when it is due. Both the
@@ -504,13 +515,11 @@ void gg_leases_renew(struct gg_core *core, struct gg_agent *agent, struct gg_lis
             place = agent->leases.next;
         }
         last = fence;
-        while (place != &agent->leases &&
-               GG_CONTAINER(place, struct gg_job, lease)->fence < fence) {
+        while (place != &agent->leases && lease_at(place)->fence < fence) {
             place = place->next;
         }
-        if (place != &agent->leases &&
-            GG_CONTAINER(place, struct gg_job, lease)->fence == fence) {
-            GG_CONTAINER(place, struct gg_job, lease)->lease_until = until;
+        if (place != &agent->leases && lease_at(place)->fence == fence) {
+            lease_at(place)->lease_until = until;
         }
     }
 }
@@ -520,7 +529,7 @@ void gg_leases_extend(struct gg_core *core, struct gg_agent *agent)
     struct gg_mono until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     GG_LIST_EACH(&agent->leases, it)
     {
-        GG_CONTAINER(it, struct gg_job, lease)->lease_until = until;
+        lease_at(it)->lease_until = until;
     }
 }
 
@@ -529,7 +538,7 @@ void gg_leases_end_all(struct gg_core *core, struct gg_effects *fx,
 {
     struct gg_link *first;
     while ((first = gg_list_first(&agent->leases)) != NULL) {
-        gg_lease_lost(core, fx, GG_CONTAINER(first, struct gg_job, lease), why);
+        gg_lease_lost(core, fx, lease_at(first)->job, why);
     }
 }
 
@@ -552,8 +561,9 @@ static void stop_unknown(struct gg_core *core, struct gg_effects *fx,
 static bool may_take_back(const struct gg_job *job, const struct gg_agent *agent,
                           uint64_t fence)
 {
-    return job->state == GG_JOB_READY && job->lost && job->agent == agent &&
-           job->fence == fence && !job->at_most_once;
+    return job->state == GG_JOB_READY && job->lost &&
+           gg_job_newest(job)->agent == agent && gg_job_newest(job)->fence == fence &&
+           !gg_job_at_most_once(job);
 }
 
 /* Was the attempt given by a broker before this one, after the last record of the job?
@@ -561,12 +571,13 @@ static bool may_take_back(const struct gg_job *job, const struct gg_agent *agent
 static bool is_unrecorded(const struct gg_core *core, const struct gg_job *job,
                           uint64_t fence)
 {
-    return fence > job->fence && fence >> GG_FENCE_SHIFT < core->epoch &&
-           (gg_job_waits(job) || (job->state == GG_JOB_RUNNING &&
-                                  job->fence >> GG_FENCE_SHIFT < core->epoch));
+    uint64_t known = gg_job_newest(job)->fence;
+    return fence > known && fence >> GG_FENCE_SHIFT < core->epoch &&
+           (gg_job_waits(job) ||
+            (job->state == GG_JOB_RUNNING && known >> GG_FENCE_SHIFT < core->epoch));
 }
 
-/* Take over an attempt that no record tells of. */
+/* Take over an attempt that no record tells of; job->newest is there to hold it. */
 static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                   struct gg_agent *agent, const struct gg_held *held)
 {
@@ -574,7 +585,7 @@ static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
     struct gg_pool *freed = NULL;
     if (job->state == GG_JOB_RUNNING) { /* Two have it: the older one must not. */
         gg_lease_stop(core, fx, job, GG_STOP_STALE);
-        before = job->agent;
+        before = job->newest->agent;
         freed = gg_lease_release(job);
         gg_move(core, job, GG_JOB_READY);
     } else {
@@ -586,11 +597,11 @@ static void adopt(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
     if (job->attempt < job->attempts_max) {
         job->attempt++;
     }
-    job->fence = held->fence;
-    job->started_at = core->now.wall;
-    job->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
+    job->newest->fence = held->fence;
+    job->newest->started_at = core->now.wall;
+    job->newest->start_by = gg_mono_add(core->now.mono, core->bounds.start_within_ms);
     hold_lease(core, job, agent, (uint8_t)held->pool);
-    if (job->unique_until == GG_UNIQUE_STARTED) {
+    if (job->terms->unique_until == GG_UNIQUE_STARTED) {
         gg_registry_drop_key(core, job);
     }
     gg_watch_moment(core, fx, job, GG_MOMENT_ASSIGNED);
@@ -610,8 +621,9 @@ static void settle_one(struct gg_core *core, struct gg_effects *fx,
                      older ? GG_STOP_LOST_WITH_BROKER : GG_STOP_STALE);
         return;
     }
-    bool taken = held_by(job, agent) && job->fence == held->fence;
-    if (!taken && is_unrecorded(core, job, held->fence)) {
+    bool taken = held_by(job, agent) && job->newest->fence == held->fence;
+    if (!taken && is_unrecorded(core, job, held->fence) &&
+        gg_job_attempt_get(core, job) != NULL) {
         adopt(core, fx, job, agent, held);
         taken = true;
     }
@@ -624,8 +636,8 @@ static void settle_one(struct gg_core *core, struct gg_effects *fx,
         stop_unknown(core, fx, agent, held, GG_STOP_STALE);
         return;
     }
-    job->pool = (uint8_t)held->pool;
-    job->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
+    job->newest->pool = (uint8_t)held->pool;
+    job->newest->lease_until = gg_mono_add(core->now.mono, core->bounds.lease_ms);
     job->settled = true;
     if (held->started) {
         gg_lease_started(core, fx, job);
@@ -650,16 +662,16 @@ void gg_leases_settle(struct gg_core *core, struct gg_effects *fx,
     gg_list_init(&lost);
     GG_LIST_EACH(&agent->leases, it)
     {
-        struct gg_job *job = GG_CONTAINER(it, struct gg_job, lease);
+        struct gg_job *job = lease_at(it)->job;
         if (!job->settled) {
-            gg_list_remove(&job->lease);
-            gg_list_push_back(&lost, &job->lease);
+            gg_list_remove(it);
+            gg_list_push_back(&lost, it);
         }
         job->settled = false;
     }
     struct gg_link *first;
     while ((first = gg_list_first(&lost)) != NULL) {
-        struct gg_job *job = GG_CONTAINER(first, struct gg_job, lease);
+        struct gg_job *job = lease_at(first)->job;
         gg_lease_lost(core, fx, job,
                       job->started ? GG_LEASE_LOST : GG_LEASE_HANDED_BACK);
     }

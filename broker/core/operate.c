@@ -112,8 +112,7 @@ static bool may_retry(struct gg_core *core, struct gg_effects *fx, uint32_t peer
     }
     struct gg_job *holder = job->key == NULL || job->key_held
                                 ? NULL
-                                : gg_registry_by_key(core, job->queue,
-                                                     gg_blob_slice(job->key));
+                                : gg_registry_by_key(core, job->queue, gg_job_key(job));
     if (holder != NULL) {
         gg_refuse_after(core, fx, peer, request, holder->seq, GG_ERR_KEY_TAKEN,
                         "another job holds its key by now");
@@ -131,14 +130,13 @@ static void put_back(struct gg_core *core, struct gg_effects *fx, struct gg_job 
 {
     if (job->state == GG_JOB_FAILED) {
         gg_list_remove(&job->line);
-        core->dead_bytes -= job->dead_charged;
+        core->dead_bytes -= job->newest->dead_charged;
     }
     gg_registry_hold_key(core, job);
-    job->attempts_max = (uint16_t)(job->attempt + job->attempts);
+    job->attempts_max = (uint16_t)(job->attempt + job->terms->attempts);
     job->crashes = 0;
     job->error = GG_OK;
-    job->expires = (struct gg_mono){INT64_MAX};
-    job->finished_at = (struct gg_wall){0};
+    job->expires = (struct gg_mono){INT64_MAX}; /* It stands for its end no longer. */
     if (job->extra != NULL) {
         gg_job_text(core, job, &job->extra->error_text, (struct gg_slice){0}, 0);
     }
@@ -265,7 +263,7 @@ void gg_settles_due(struct gg_core *core, struct gg_effects *fx)
 {
     struct gg_heap_node *node;
     while ((node = gg_heap_first(&core->settle_timers)) != NULL &&
-           node->at <= core->now.mono.ms) {
+           gg_heap_at(&core->settle_timers, node) <= core->now.mono.ms) {
         struct gg_settle *settle = GG_CONTAINER(node, struct gg_settle, timer);
         uint64_t left = unsettled(core, gg_name_slice(&settle->realm),
                                   gg_name_slice(&settle->pattern));

@@ -19,8 +19,8 @@ static struct gg_job *running(struct gg_core *core, const struct gg_agent *agent
                               const struct gg_id *id, uint64_t fence)
 {
     struct gg_job *job = gg_registry_by_id(core, id);
-    return job != NULL && job->state == GG_JOB_RUNNING && job->fence == fence &&
-                   job->agent == agent
+    return job != NULL && job->state == GG_JOB_RUNNING && job->newest->fence == fence &&
+                   job->newest->agent == agent
                ? job
                : NULL;
 }
@@ -40,8 +40,10 @@ static void confirm(struct gg_core *core, struct gg_effects *fx,
 static void keep_reason(struct gg_core *core, struct gg_job *job,
                         const struct gg_outcome_info *outcome)
 {
-    job->exit_status = outcome->exit_status > 255 ? -1 : (int16_t)outcome->exit_status;
-    job->signal = (uint8_t)outcome->signal;
+    job->newest->exit_status = outcome->exit_status > 255
+                                   ? -1
+                                   : (int16_t)outcome->exit_status;
+    job->newest->signal = (uint8_t)outcome->signal;
     struct gg_extra *extra = outcome->text.len == 0 ? job->extra
                                                     : gg_job_extra(core, job);
     if (extra != NULL) {
@@ -73,8 +75,8 @@ static void note_outcome(struct gg_core *core, struct gg_effects *fx,
     }
     struct gg_entry entry = {.kind = GG_MOMENT_OUTCOME,
                              .error = (uint16_t)error_of(outcome->kind),
-                             .exit_status = job->exit_status,
-                             .signal = job->signal};
+                             .exit_status = job->newest->exit_status,
+                             .signal = job->newest->signal};
     if (outcome->kind != GG_OUTCOME_SUCCEEDED) {
         gg_text_replace(&entry.text, outcome->text, GG_TEXT_BYTES_MAX);
     }
@@ -88,12 +90,12 @@ static bool keep_result(struct gg_core *core, struct gg_job *job,
                         const struct gg_outcome_info *outcome)
 {
     if (outcome->result.len > 0) {
-        job->result = gg_blob_keep(outcome->result, core->holder);
-        if (job->result == NULL) {
+        job->newest->result = gg_blob_keep(outcome->result, core->holder);
+        if (job->newest->result == NULL) {
             return false;
         }
     }
-    job->result_bytes = outcome->result.len;
+    job->newest->result_bytes = outcome->result.len;
     gg_charge(core, job, (int64_t)outcome->result.len);
     return true;
 }
@@ -102,8 +104,8 @@ static void snooze(struct gg_core *core, struct gg_job *job, uint64_t ms)
 {
     job->attempt--;
     gg_move(core, job, GG_JOB_SCHEDULED);
+    job->by_date = false;
     job->due = gg_mono_add(core->now.mono, ms);
-    job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)ms};
     gg_job_arm(core, job);
     gg_persist(core, job);
 }
@@ -122,7 +124,7 @@ static void crash(struct gg_core *core, struct gg_effects *fx, struct gg_job *jo
  * last. */
 static void lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
-    if (job->at_most_once || job->attempt >= job->attempts_max) {
+    if (gg_job_at_most_once(job) || job->attempt >= job->attempts_max) {
         gg_finish(core, fx, job, GG_JOB_FAILED, GG_ERR_LEASE_LOST);
         return;
     }
@@ -136,7 +138,7 @@ static void lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job
 static void hand_back(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                       bool never_started)
 {
-    if (job->at_most_once && (job->started || !never_started)) {
+    if (gg_job_at_most_once(job) && (job->started || !never_started)) {
         lost(core, fx, job);
         return;
     }
@@ -245,7 +247,8 @@ void gg_on_outcome(struct gg_core *core, struct gg_effects *fx, struct gg_agent 
         confirm(core, fx, agent, outcome, GG_ERR_LOST_WITH_BROKER, 0);
         return;
     }
-    bool newest = job != NULL && job->fence == outcome->fence && job->agent == agent;
+    bool newest = job != NULL && gg_job_newest(job)->fence == outcome->fence &&
+                  gg_job_newest(job)->agent == agent;
     if (newest && gg_job_ended(job)) {
         confirm(core, fx, agent, outcome, GG_OK, job->seq); /* Said again. */
     } else if (newest && gg_job_waits(job) && outcome->kind != GG_OUTCOME_HANDED_BACK) {
@@ -274,7 +277,7 @@ void gg_on_progress(struct gg_core *core, struct gg_effects *fx, struct gg_agent
     if (job == NULL) {
         return;
     }
-    job->progress_ppm = (uint32_t)progress->progress_ppm;
+    job->newest->progress_ppm = (uint32_t)progress->progress_ppm;
     struct gg_extra *extra = gg_job_extra(core, job);
     if (extra != NULL) {
         gg_job_text(core, job, &extra->progress_text, progress->progress_text,

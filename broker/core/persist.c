@@ -2,6 +2,7 @@
 
 #include "broker/core/answer.h"
 #include "broker/core/apart.h"
+#include "broker/core/registry.h"
 #include "common/assert.h"
 
 enum {
@@ -250,15 +251,18 @@ static void describe_extra(struct gg_buf *scratch, const struct gg_extra *extra,
 static void describe_times(const struct gg_core *core, const struct gg_job *job,
                            struct gg_keep_job *out)
 {
-    if (job->state != GG_JOB_READY && job->state != GG_JOB_RUNNING) {
+    bool ended = gg_job_ended(job);
+    if (job->state == GG_JOB_SCHEDULED && job->by_date) {
+        out->run_at = clamp(job->run_at.ms);
+    } else if (job->state == GG_JOB_SCHEDULED || ended) {
         out->due_on = gg_clock_on(core, job->due);
     }
-    out->expires_on = job->expires.ms == INT64_MAX ? 0
-                                                   : gg_clock_on(core, job->expires);
-    out->run_at = clamp(job->run_at.ms);
+    if (!ended && job->expires.ms != INT64_MAX) {
+        out->expires_on = gg_clock_on(core, job->expires);
+    }
     out->submitted_at = clamp(job->submitted_at.ms);
-    out->started_at = clamp(job->started_at.ms);
-    out->finished_at = clamp(job->finished_at.ms);
+    out->started_at = clamp(gg_job_newest(job)->started_at.ms);
+    out->finished_at = clamp(gg_job_finished_at(job).ms);
 }
 
 static void describe(const struct gg_core *core, const struct gg_job *job,
@@ -266,45 +270,47 @@ static void describe(const struct gg_core *core, const struct gg_job *job,
 {
     bool payload_here = !job->payload_apart;
     bool result_here = !job->result_apart;
+    const struct gg_terms *terms = job->terms;
+    const struct gg_job_attempt *attempt = gg_job_newest(job);
     *out = (struct gg_keep_job){
         .state = job->state,
         .queue = gg_name_slice(&job->queue->name),
         .number = job->number,
         .payload = gg_blob_slice(payload_here ? job->payload : NULL),
-        .payload_apart = payload_here ? 0 : job->payload_bytes,
-        .payload_digest = job->payload_digest,
-        .key = gg_blob_slice(job->key),
+        .payload_apart = payload_here ? 0 : job->extra->payload_bytes,
+        .payload_digest = job->key == NULL ? 0 : job->key->payload_digest,
+        .key = gg_job_key(job),
         .key_held = job->key_held,
         .priority = job->priority,
         .attempt = job->attempt,
         .attempts_max = job->attempts_max,
-        .attempts = job->attempts,
-        .unique_until = job->unique_until,
-        .run_timeout_ms = job->run_timeout_ms,
-        .keep_ms = job->keep_ms,
-        .keep_failed_ms = job->keep_failed_ms,
-        .backoff = job->backoff,
-        .backoff_ms = job->backoff_ms,
-        .backoff_max_ms = job->backoff_max_ms,
-        .fence = job->fence,
-        .pool = job->pool,
+        .attempts = terms->attempts,
+        .unique_until = terms->unique_until,
+        .run_timeout_ms = terms->run_timeout_ms,
+        .keep_ms = terms->keep_ms,
+        .keep_failed_ms = terms->keep_failed_ms,
+        .backoff = terms->backoff,
+        .backoff_ms = terms->backoff_ms,
+        .backoff_max_ms = terms->backoff_max_ms,
+        .fence = attempt->fence,
+        .pool = attempt->pool,
         .started = job->started,
         .cancelling = job->cancelling,
         .lost = job->lost,
         .in_backoff = job->in_backoff,
         .crashes = job->crashes,
         .error = job->error,
-        .exit_status = (uint64_t)(job->exit_status + 1),
-        .signal = job->signal,
-        .result = gg_blob_slice(result_here ? job->result : NULL),
-        .result_bytes = job->result_bytes,
+        .exit_status = (uint64_t)(attempt->exit_status + 1),
+        .signal = attempt->signal,
+        .result = gg_blob_slice(result_here ? attempt->result : NULL),
+        .result_bytes = attempt->result_bytes,
         .result_apart = job->result_apart,
     };
     if (!job->queue->realm->is_default) {
         out->realm = gg_name_slice(&job->queue->realm->name);
     }
-    if (job->agent != NULL) {
-        out->agent = gg_blob_slice(job->agent->name);
+    if (attempt->agent != NULL) {
+        out->agent = gg_blob_slice(attempt->agent->name);
     }
     describe_times(core, job, out);
 }
@@ -320,7 +326,7 @@ static void describe_remembered(const struct gg_core *core, const struct gg_job 
         out->realm = gg_name_slice(&job->queue->realm->name);
     }
     out->number = job->number;
-    out->result_bytes = job->result_bytes;
+    out->result_bytes = gg_job_newest(job)->result_bytes;
     out->due_on = gg_clock_on(core, job->due);
 }
 
@@ -345,10 +351,11 @@ static void write_job(struct gg_core *core, struct gg_effects *fx, struct gg_job
 
 static void write_jobs(struct gg_core *core, struct gg_effects *fx)
 {
-    struct gg_link *first;
-    while ((first = gg_list_first(&core->unkept)) != NULL) {
-        struct gg_job *job = GG_CONTAINER(first, struct gg_job, unkept);
-        gg_list_remove(first);
+    while (core->unkept_first != 0) {
+        struct gg_job *job = gg_registry_slot(core, core->unkept_first - 1);
+        core->unkept_first = job->unkept;
+        core->unkept_last = job->unkept == 0 ? 0 : core->unkept_last;
+        job->unkept = 0;
         write_job(core, fx, job);
     }
 }
@@ -358,11 +365,17 @@ void gg_persist(struct gg_core *core, struct gg_job *job)
     if (!core->bounds.durable || job->durability != GG_DURABILITY_FSYNC) {
         return;
     }
-    if (gg_list_linked(&job->unkept)) {
+    if (job->unkept != 0 || core->unkept_last == job->index + 1) {
         return; /* What waits for its number already waits for no other. */
     }
     job->seq = ++core->record_number;
-    gg_list_push_back(&core->unkept, &job->unkept);
+    uint32_t self = job->index + 1;
+    if (core->unkept_last == 0) {
+        core->unkept_first = self;
+    } else {
+        gg_registry_slot(core, core->unkept_last - 1)->unkept = self;
+    }
+    core->unkept_last = self;
 }
 
 void gg_erase(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
@@ -382,7 +395,7 @@ void gg_persist_step(struct gg_core *core, struct gg_effects *fx)
     if (!core->bounds.durable) {
         return;
     }
-    bool busy = !gg_list_empty(&core->unkept);
+    bool busy = core->unkept_first != 0;
     write_jobs(core, fx);
     if ((busy &&
          gg_mono_reached(gg_mono_add(core->marked, MARK_BUSY_MS), core->now.mono)) ||

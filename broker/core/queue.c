@@ -189,8 +189,10 @@ void gg_queue_note(struct gg_queue *queue)
     GG_LIST_EACH(&queue->subs, it)
     {
         struct gg_sub *sub = GG_CONTAINER(it, struct gg_sub, of_queue);
-        if (!gg_heap_has(&sub->urgent) || sub->urgent.at > queue->noted) {
-            gg_heap_set(&sub->pool->urgent, &sub->urgent, queue->noted);
+        struct gg_heap *urgent = &sub->pool->urgent;
+        if (!gg_heap_has(&sub->urgent) ||
+            gg_heap_at(urgent, &sub->urgent) > queue->noted) {
+            gg_heap_set(urgent, &sub->urgent, queue->noted);
         }
     }
 }

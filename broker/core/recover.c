@@ -8,6 +8,7 @@
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
+#include "broker/core/terms.h"
 #include "broker/core/timers.h"
 #include "common/assert.h"
 
@@ -55,8 +56,7 @@ void gg_recover_fini(struct gg_core *core)
     }
     for (size_t i = 0; i < core->recovery->count; i++) {
         /* Reading has ended early: the registry does not know these yet. */
-        gg_agent_unref(&core->recovery->found[i].job->agent);
-        gg_job_release(core->recovery->found[i].job);
+        gg_registry_empty(core, core->recovery->found[i].job);
     }
     free_recovery(core);
 }
@@ -123,9 +123,9 @@ static bool restore_moment(struct gg_core *core, struct gg_job *job,
         .kind = (uint8_t)from.kind,
         .state = (uint8_t)from.state,
     };
-    if (job->agent != NULL &&
-        gg_slice_equal(from.worker, gg_blob_slice(job->agent->name))) {
-        moment.worker = gg_blob_ref(job->agent->name); /* Most often the same. */
+    const struct gg_agent *agent = gg_job_newest(job)->agent;
+    if (agent != NULL && gg_slice_equal(from.worker, gg_blob_slice(agent->name))) {
+        moment.worker = gg_blob_ref(agent->name); /* Most often the same. */
     } else {
         gg_text_replace(&moment.worker, from.worker, GG_NAME_BYTES_MAX);
     }
@@ -140,7 +140,7 @@ static bool restore_extra(struct gg_core *core, struct gg_job *job,
                           const struct gg_keep_job *from)
 {
     if (from->tags.len + from->history.len + from->backoff_list.len +
-            from->error_text.len + from->checkpoint.len ==
+            from->error_text.len + from->checkpoint.len + from->payload_apart ==
         0) {
         return true;
     }
@@ -158,6 +158,7 @@ static bool restore_extra(struct gg_core *core, struct gg_job *job,
         extra->tag_count++;
         gg_charge(core, job, (int64_t)entry.len);
     }
+    extra->payload_bytes = from->payload_apart;
     rest = from->backoff_list;
     while (rest.len > 0) {
         if (extra->backoff_count == GG_BACKOFFS_MAX ||
@@ -182,44 +183,93 @@ static bool restore_extra(struct gg_core *core, struct gg_job *job,
     return true;
 }
 
+/* Those of the broker's own clock are translated in settle(). */
+static void restore_times(struct gg_job *job, const struct gg_keep_job *from)
+{
+    job->by_date = from->state == GG_JOB_SCHEDULED && from->run_at != 0;
+    if (job->by_date) {
+        job->run_at = (struct gg_wall){(int64_t)from->run_at};
+    } else {
+        job->due = (struct gg_mono){(int64_t)from->due_on};
+    }
+    if (from->state >= GG_JOB_SUCCEEDED) {
+        job->finished_at = (struct gg_wall){(int64_t)from->finished_at};
+    } else if (from->expires_on != 0) {
+        job->expires = (struct gg_mono){(int64_t)from->expires_on};
+    }
+}
+
+static bool restore_terms(struct gg_core *core, struct gg_job *job,
+                          const struct gg_keep_job *from)
+{
+    struct gg_terms terms = {
+        .run_timeout_ms = from->run_timeout_ms,
+        .keep_ms = from->keep_ms,
+        .keep_failed_ms = from->keep_failed_ms,
+        .backoff_ms = from->backoff_ms,
+        .backoff_max_ms = from->backoff_max_ms,
+        .attempts = (uint16_t)from->attempts,
+        .backoff = (uint8_t)from->backoff,
+        .unique_until = (uint8_t)from->unique_until,
+    };
+    job->terms = gg_terms_get(core, &terms);
+    return job->terms != NULL;
+}
+
+static enum gg_err restore_attempt(struct gg_core *core, struct gg_job *job,
+                                   const struct gg_keep_job *from)
+{
+    if (from->fence == 0 && from->agent.len == 0 && from->result.len == 0 &&
+        from->result_bytes == 0 && from->result_apart == 0 &&
+        from->state != GG_JOB_FAILED) {
+        return GG_OK; /* It never had one. */
+    }
+    struct gg_job_attempt *attempt = gg_job_attempt_get(core, job);
+    if (attempt == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    attempt->fence = from->fence;
+    attempt->pool = (uint8_t)from->pool;
+    attempt->exit_status = (int16_t)((int)from->exit_status - 1);
+    attempt->signal = (uint8_t)from->signal;
+    attempt->started_at = (struct gg_wall){(int64_t)from->started_at};
+    attempt->result_bytes = from->result_bytes;
+    if (from->agent.len > 0 && from->state != GG_JOB_EVICTED) {
+        struct gg_agent *agent = gg_agent_restore(core, from->agent);
+        if (agent == NULL) {
+            return GG_ERR_NO_MEMORY;
+        }
+        attempt->agent = gg_agent_ref(agent);
+    }
+    return restore_blob(&attempt->result, from->result);
+}
+
+static enum gg_err restore_key(struct gg_job *job, const struct gg_keep_job *from)
+{
+    if (from->key.len > 0) {
+        job->key = gg_key_new(from->key, from->payload_digest);
+        return job->key == NULL ? GG_ERR_NO_MEMORY : GG_OK;
+    }
+    return GG_OK;
+}
+
 static void restore_numbers(struct gg_job *job, const struct gg_keep_job *from)
 {
     job->number = from->number;
     job->priority = (uint8_t)from->priority;
     job->durability = GG_DURABILITY_FSYNC;
-    job->unique_until = (uint8_t)from->unique_until;
     job->attempt = (uint16_t)from->attempt;
     job->attempts_max = (uint16_t)from->attempts_max;
-    job->attempts = (uint16_t)from->attempts;
-    job->at_most_once = job->attempts == 1;
-    job->run_timeout_ms = from->run_timeout_ms;
-    job->keep_ms = from->keep_ms;
-    job->keep_failed_ms = from->keep_failed_ms;
-    job->backoff = (uint8_t)from->backoff;
-    job->backoff_ms = from->backoff_ms;
-    job->backoff_max_ms = from->backoff_max_ms;
-    job->fence = from->fence;
-    job->pool = (uint8_t)from->pool;
     job->started = from->started != 0;
     job->cancelling = from->cancelling != 0 && from->state == GG_JOB_RUNNING;
     job->lost = from->lost != 0;
     job->in_backoff = from->in_backoff != 0;
     job->crashes = (uint8_t)from->crashes;
     job->error = (uint16_t)from->error;
-    job->exit_status = (int16_t)((int)from->exit_status - 1);
-    job->signal = (uint8_t)from->signal;
-    job->payload_digest = from->payload_digest;
-    job->result_bytes = from->result_bytes;
     job->payload_apart = from->payload_apart != 0;
-    job->payload_bytes = from->payload_apart;
     job->result_apart = from->result_apart != 0;
-    job->run_at = (struct gg_wall){(int64_t)from->run_at};
     job->submitted_at = (struct gg_wall){(int64_t)from->submitted_at};
-    job->started_at = (struct gg_wall){(int64_t)from->started_at};
-    job->finished_at = (struct gg_wall){(int64_t)from->finished_at};
-    job->due = (struct gg_mono){(int64_t)from->due_on}; /* Translated in settle(). */
-    job->expires = (struct gg_mono){from->expires_on == 0 ? INT64_MAX
-                                                          : (int64_t)from->expires_on};
+    restore_times(job, from);
     job->seq = 1; /* It has a record, and that is durable. */
     job->kept_running = from->state == GG_JOB_RUNNING;
 }
@@ -267,16 +317,9 @@ static enum gg_err fill_job(struct gg_core *core, struct gg_job *job,
                             const struct gg_keep_job *from)
 {
     restore_numbers(job, from);
-    if (from->agent.len > 0 && from->state != GG_JOB_EVICTED) {
-        struct gg_agent *agent = gg_agent_restore(core, from->agent);
-        if (agent == NULL) {
-            return GG_ERR_NO_MEMORY;
-        }
-        job->agent = gg_agent_ref(agent);
-    }
-    if (restore_blob(&job->payload, from->payload) != GG_OK ||
-        restore_blob(&job->result, from->result) != GG_OK ||
-        restore_blob(&job->key, from->key) != GG_OK) {
+    if (!restore_terms(core, job, from) || restore_attempt(core, job, from) != GG_OK ||
+        restore_blob(&job->payload, from->payload) != GG_OK ||
+        restore_key(job, from) != GG_OK) {
         return GG_ERR_NO_MEMORY;
     }
     gg_charge(core, job,
@@ -307,7 +350,6 @@ static enum gg_err restore_job(struct gg_core *core, const struct gg_id *id,
     }
     err = fill_job(core, job, from);
     if (err != GG_OK) {
-        gg_agent_unref(&job->agent);
         gg_registry_remove(core, job);
     }
     core->job_number = from->number > core->job_number ? from->number
@@ -390,8 +432,7 @@ static bool hold_key(struct gg_core *core, struct gg_job *job)
     if (job->key == NULL) {
         return true;
     }
-    struct gg_job *other = gg_registry_by_key(core, job->queue,
-                                              gg_blob_slice(job->key));
+    struct gg_job *other = gg_registry_by_key(core, job->queue, gg_job_key(job));
     if (other != NULL && other->number > job->number) {
         return true;
     }
@@ -403,11 +444,6 @@ static bool hold_key(struct gg_core *core, struct gg_job *job)
     }
     gg_registry_hold_key(core, job);
     return true;
-}
-
-static struct gg_wall wall_of(const struct gg_core *core, struct gg_mono at)
-{
-    return (struct gg_wall){core->now.wall.ms + at.ms - core->now.mono.ms};
 }
 
 /* Its start deadline may pass while it is held: it may have started in time. */
@@ -434,8 +470,10 @@ static enum gg_err settle(struct gg_core *core, const struct found *found)
 {
     enum gg_err err = GG_OK;
     struct gg_job *job = found->job;
-    job->due = gg_clock_back(core, (uint64_t)job->due.ms);
-    if (job->expires.ms != INT64_MAX) {
+    if (!job->by_date) {
+        job->due = gg_clock_back(core, (uint64_t)job->due.ms);
+    }
+    if (found->state < GG_JOB_SUCCEEDED && job->expires.ms != INT64_MAX) {
         job->expires = gg_clock_back(core, (uint64_t)job->expires.ms);
     }
     gg_restore_state(core, job, (enum gg_job_state)found->state);
@@ -443,7 +481,6 @@ static enum gg_err settle(struct gg_core *core, const struct found *found)
         return GG_ERR_NO_MEMORY;
     }
     if (job->state == GG_JOB_SCHEDULED) {
-        job->until_at = job->run_at.ms != 0 ? job->run_at : wall_of(core, job->due);
         job->recovered = true;
     } else if (job->state == GG_JOB_READY) {
         job->recovered = true;
@@ -452,12 +489,10 @@ static enum gg_err settle(struct gg_core *core, const struct found *found)
         job->ready_since.ms -= age_ms > 0 ? age_ms : 0;
     } else if (job->state == GG_JOB_RUNNING) {
         err = gg_lease_restore(core, job) ? GG_OK : GG_ERR_STORE;
-    } else {
-        job->until_at = wall_of(core, job->due);
     }
     if (job->state == GG_JOB_FAILED) {
         gg_list_push_back(&core->dead, &job->line);
-        job->dead_charged = job->charged;
+        job->newest->dead_charged = job->charged;
         core->dead_bytes += job->charged;
     }
     gg_job_arm(core, job);
@@ -635,7 +670,8 @@ static void raise_epoch(struct gg_core *core)
     const struct gg_recovery *recovery = core->recovery;
     uint64_t past = recovery->meta.epoch;
     for (size_t i = 0; i < recovery->count; i++) {
-        uint64_t epoch = recovery->found[i].job->fence >> GG_FENCE_SHIFT;
+        const struct gg_job_attempt *attempt = gg_job_newest(recovery->found[i].job);
+        uint64_t epoch = attempt->fence >> GG_FENCE_SHIFT;
         past = epoch > past ? epoch : past;
     }
     core->epoch = past >= core->epoch ? past + 1 : core->epoch;

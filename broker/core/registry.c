@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/core/agent.h"
+#include "broker/core/terms.h"
 #include "broker/core/timers.h"
 #include "common/assert.h"
 
@@ -36,8 +37,7 @@ static bool match_key(const void *item, const void *key)
 {
     const struct gg_job *job = item;
     const struct key_query *query = key;
-    return job->queue == query->queue &&
-           gg_slice_equal(gg_blob_slice(job->key), query->key);
+    return job->queue == query->queue && gg_slice_equal(gg_job_key(job), query->key);
 }
 
 /* A key is unique in realm and queue; the queue's own hash stands for both. */
@@ -59,7 +59,7 @@ uint32_t gg_registry_room(const struct gg_core *core)
     return core->chunk_count * GG_JOB_CHUNK;
 }
 
-static struct gg_job *slot(struct gg_core *core, uint32_t index)
+struct gg_job *gg_registry_slot(struct gg_core *core, uint32_t index)
 {
     return &core->chunks[index / GG_JOB_CHUNK][index % GG_JOB_CHUNK];
 }
@@ -69,7 +69,7 @@ struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index)
     if (index >= gg_registry_room(core)) {
         return NULL;
     }
-    struct gg_job *job = slot(core, index);
+    struct gg_job *job = gg_registry_slot(core, index);
     return job->state == GG_JOB_NONE ? NULL : job;
 }
 
@@ -120,21 +120,39 @@ struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
     uint32_t generation = job->generation + 1;
     *job = (struct gg_job){
         .id = *id,
-        .id_hash = hash_id(core, id),
         .number = ++core->job_number,
         .index = index,
         .generation = generation,
         .queue = queue,
-        .exit_status = -1,
         .expires = {INT64_MAX},
     };
     gg_list_init(&job->waiters);
-    gg_map_put(&core->by_id, job->id_hash, job);
+    gg_map_put(&core->by_id, hash_id(core, id), job);
     core->jobs++;
     queue->jobs++;
     queue->realm->jobs++;
-    gg_charge(core, job, (int64_t)sizeof *job);
+    gg_charge(core, job, GG_JOB_BYTES);
     return job;
+}
+
+/* Its result has gone with what the job pointed to. */
+static void drop_attempt(struct gg_core *core, struct gg_job *job)
+{
+    struct gg_job_attempt *attempt = job->newest;
+    job->newest = NULL;
+    if (attempt == NULL) {
+        return;
+    }
+    gg_agent_unref(&attempt->agent);
+    attempt->next_spare = core->spare_attempts;
+    core->spare_attempts = attempt;
+}
+
+void gg_registry_empty(struct gg_core *core, struct gg_job *job)
+{
+    gg_job_release(job);
+    gg_terms_unref(core, &job->terms);
+    drop_attempt(core, job);
 }
 
 void gg_registry_remove(struct gg_core *core, struct gg_job *job)
@@ -146,15 +164,14 @@ void gg_registry_remove(struct gg_core *core, struct gg_job *job)
     if (job->state == GG_JOB_EVICTED) {
         gg_move(core, job, GG_JOB_NONE);
     }
-    (void)gg_map_remove(&core->by_id, job->id_hash, job);
+    (void)gg_map_remove(&core->by_id, hash_id(core, &job->id), job);
     gg_charge(core, job, -(int64_t)job->charged);
     core->jobs--;
     job->queue->jobs--;
     job->queue->realm->jobs--;
-    gg_list_remove(&job->unkept);
     job->payload_apart = false; /* What was here of them has been dropped. */
     job->result_apart = false;
-    gg_job_release(job);
+    gg_registry_empty(core, job);
     gg_list_push_front(&core->free_jobs, &job->line);
 }
 
@@ -163,15 +180,15 @@ void gg_registry_hold_key(struct gg_core *core, struct gg_job *job)
     if (job->key == NULL || job->key_held) {
         return;
     }
-    job->key_hash = hash_key(core, job->queue, gg_blob_slice(job->key));
-    gg_map_put(&core->by_key, job->key_hash, job);
+    gg_map_put(&core->by_key, hash_key(core, job->queue, gg_job_key(job)), job);
     job->key_held = true;
 }
 
 void gg_registry_drop_key(struct gg_core *core, struct gg_job *job)
 {
     if (job->key_held) {
-        (void)gg_map_remove(&core->by_key, job->key_hash, job);
+        uint64_t hash = hash_key(core, job->queue, gg_job_key(job));
+        (void)gg_map_remove(&core->by_key, hash, job);
         job->key_held = false;
     }
 }
@@ -190,10 +207,48 @@ struct gg_extra *gg_job_extra(struct gg_core *core, struct gg_job *job)
     if (job->extra == NULL) {
         job->extra = calloc(1, sizeof *job->extra);
         if (job->extra != NULL) {
+            job->extra->job = job;
             gg_charge(core, job, (int64_t)sizeof *job->extra);
         }
     }
     return job->extra;
+}
+
+/* Attempts allocated together; like the chunks of jobs they stay until the end, for
+ * those that come later. */
+struct gg_job_attempt_slab {
+    struct gg_job_attempt_slab *next;
+    struct gg_job_attempt attempts[GG_ATTEMPT_SLAB];
+};
+
+static bool add_slab(struct gg_core *core)
+{
+    struct gg_job_attempt_slab *slab = malloc(sizeof *slab);
+    if (slab == NULL) {
+        return false;
+    }
+    slab->next = core->attempt_slabs;
+    core->attempt_slabs = slab;
+    for (int i = GG_ATTEMPT_SLAB - 1; i >= 0; i--) {
+        slab->attempts[i].next_spare = core->spare_attempts;
+        core->spare_attempts = &slab->attempts[i];
+    }
+    return true;
+}
+
+struct gg_job_attempt *gg_job_attempt_get(struct gg_core *core, struct gg_job *job)
+{
+    if (job->newest != NULL) {
+        return job->newest;
+    }
+    if (core->spare_attempts == NULL && !add_slab(core)) {
+        return NULL;
+    }
+    struct gg_job_attempt *attempt = core->spare_attempts;
+    core->spare_attempts = attempt->next_spare;
+    *attempt = (struct gg_job_attempt){.job = job, .exit_status = -1};
+    job->newest = attempt;
+    return attempt;
 }
 
 void gg_job_text(struct gg_core *core, struct gg_job *job, struct gg_blob **blob_p,
@@ -227,11 +282,15 @@ void gg_restore_state(struct gg_core *core, struct gg_job *job, enum gg_job_stat
 void gg_registry_fini(struct gg_core *core)
 {
     for (uint32_t i = 0; i < gg_registry_room(core); i++) {
-        struct gg_job *job = slot(core, i);
+        struct gg_job *job = gg_registry_slot(core, i);
         if (job->state != GG_JOB_NONE) {
-            gg_agent_unref(&job->agent);
-            gg_job_release(job);
+            gg_registry_empty(core, job);
         }
+    }
+    struct gg_job_attempt_slab *slab;
+    while ((slab = core->attempt_slabs) != NULL) {
+        core->attempt_slabs = slab->next;
+        free(slab);
     }
     for (uint32_t i = 0; i < core->chunk_count; i++) {
         free(core->chunks[i]);

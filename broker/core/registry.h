@@ -17,6 +17,9 @@ struct gg_job *gg_registry_by_key(struct gg_core *core, const struct gg_queue *q
 /* The job at a place in the table, or NULL when the place is empty. */
 struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index);
 
+/* The same, whether the place is empty or not; `index` is below the room. */
+struct gg_job *gg_registry_slot(struct gg_core *core, uint32_t index);
+
 /* How many places the table has. */
 uint32_t gg_registry_room(const struct gg_core *core);
 
@@ -29,6 +32,9 @@ struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
 /* Forget a job in state NONE or EVICTED for good. It must be in no list. */
 void gg_registry_remove(struct gg_core *core, struct gg_job *job);
 
+/* Free all that belongs to the job but its place and its numbers in the accounts. */
+void gg_registry_empty(struct gg_core *core, struct gg_job *job);
+
 /* Let the job hold its key; nobody else does. */
 void gg_registry_hold_key(struct gg_core *core, struct gg_job *job);
 
@@ -40,6 +46,9 @@ void gg_charge(struct gg_core *core, struct gg_job *job, int64_t bytes);
 
 /* The job's extra part, made and charged if it is not there; NULL without memory. */
 struct gg_extra *gg_job_extra(struct gg_core *core, struct gg_job *job);
+
+/* The job's newest attempt, made if it never had one; NULL without memory. */
+struct gg_job_attempt *gg_job_attempt_get(struct gg_core *core, struct gg_job *job);
 
 /* Replace a text of the job, as gg_text_replace() does, and charge the difference. */
 void gg_job_text(struct gg_core *core, struct gg_job *job, struct gg_blob **blob_p,

@@ -6,7 +6,7 @@
  *     │      └── leases: RUNNING jobs
  *     ├── jobs: a table by index; maps by id and by key
  *     ├── sessions, by the shell's peer number ── waiters ── jobs
- *     └── timers: one heap by monotonic time, one by date
+ *     └── timers: a heap for each kind of owner
  */
 #ifndef GG_BROKER_CORE_STATE_H
 #define GG_BROKER_CORE_STATE_H
@@ -26,6 +26,8 @@
 
 enum {
     GG_PRIORITIES = 256,
+    GG_TERMS_PLACES = 64,         /* Terms that the next job may share. */
+    GG_ATTEMPT_SLAB = 64,         /* Attempts allocated together. */
     GG_ANSWERS_PER_STEP = 256,    /* Waiters told in one step. */
     GG_DUE_PER_STEP = 512,        /* Timers handled in one step. */
     GG_SWEEP_PER_STEP = 2048,     /* Jobs looked at in one step by a purge or a list. */
@@ -115,7 +117,7 @@ struct gg_agent {
     uint8_t pool_count;
     struct gg_mono last_seen;
     struct gg_heap_node timer;
-    struct gg_link leases; /* struct gg_job.lease */
+    struct gg_link leases; /* struct gg_job_attempt.lease */
     uint32_t busy;
     uint32_t refs; /* Jobs that name it; the core's map counts as one. */
     struct gg_pool *pools[GG_POOLS_MAX];
@@ -220,7 +222,8 @@ struct gg_core {
     bool closing;
     struct gg_blob *holder; /* Of the second frame, in this step; lent. */
 
-    struct gg_link unkept;   /* struct gg_job.unkept: written at the end of the step. */
+    uint32_t unkept_first; /* struct gg_job.unkept: written at the end of the step. */
+    uint32_t unkept_last;
     struct gg_buf scratch;   /* For the lists inside a record. */
     int64_t clock_ahead_ms;  /* Of the broker's clock before the monotonic one. */
     int64_t steady_ahead_ms; /* Of the steady wall clock before the monotonic one. */
@@ -231,7 +234,11 @@ struct gg_core {
     struct gg_job **chunks; /* GG_JOB_CHUNK jobs each. */
     uint32_t chunk_count;
     uint32_t chunk_room;
-    struct gg_link free_jobs; /* struct gg_job.line */
+    struct gg_link free_jobs;                /* struct gg_job.line */
+    struct gg_terms *terms[GG_TERMS_PLACES]; /* terms.c */
+    struct gg_terms *terms_last;
+    struct gg_job_attempt_slab *attempt_slabs; /* registry.c */
+    struct gg_job_attempt *spare_attempts;
     struct gg_map by_id;
     struct gg_map by_key;
     uint64_t jobs; /* Known, evicted ones included. */
@@ -262,13 +269,11 @@ struct gg_core {
     struct gg_link sweeps;
     struct gg_link orders; /* struct gg_order.link, in steer.c */
     uint32_t order_count;
-    uint64_t order_number; /* Of the newest. */
-    struct gg_link
-        answering; /* struct gg_job.lease: ended, waiters still to be told. */
+    uint64_t order_number;    /* Of the newest. */
+    struct gg_link answering; /* struct gg_extra.answering */
 
-    struct gg_heap mono;  /* Jobs, by monotonic time. */
-    struct gg_heap dates; /* Jobs that wait for a date, by wall time. */
-    struct gg_heap waits; /* Waiters with a timeout. */
+    struct gg_heap job_timers[GG_TIMER_KIND_COUNT]; /* struct gg_job.timer */
+    struct gg_heap waits;                           /* Waiters with a timeout. */
     struct gg_heap agent_timers;
     struct gg_heap settle_timers;
 

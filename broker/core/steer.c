@@ -114,7 +114,8 @@ static bool find_holder(struct gg_core *core, struct gg_effects *fx, uint32_t pe
         gg_refuse(core, fx, peer, request, GG_ERR_NOT_FOUND, "there is no such job");
         return false;
     }
-    const struct gg_agent *agent = job->state == GG_JOB_RUNNING ? job->agent : NULL;
+    const struct gg_agent *agent = job->state == GG_JOB_RUNNING ? job->newest->agent
+                                                                : NULL;
     if (agent == NULL || agent->peer == GG_PEER_NONE || agent->suspect) {
         gg_refuse(core, fx, peer, request, GG_ERR_BAD_STATE,
                   "no agent in reach runs that job");

@@ -9,6 +9,7 @@
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
+#include "broker/core/terms.h"
 #include "broker/core/timers.h"
 #include "broker/core/watch.h"
 #include "common/codec.h"
@@ -116,7 +117,7 @@ static uint64_t cost_of(const struct gg_core *core, const struct gg_queue *queue
     bool apart = gg_is_large(submit->payload.len) && wants_fsync(core, queue, submit) &&
                  core->apart_bytes + submit->payload.len >
                      core->bounds.payload_memory_bytes_max;
-    return sizeof(struct gg_job) + (apart ? 0 : submit->payload.len) + submit->key.len;
+    return GG_JOB_BYTES + (apart ? 0 : submit->payload.len) + submit->key.len;
 }
 
 /* Jobs that wait in the queue, those of a submission under way included, which have no
@@ -178,10 +179,12 @@ static void check_limits(const struct gg_core *core, const struct gg_queue *queu
 
 /* ---- a new job ---- */
 
-static bool copy_lists(struct gg_core *core, struct gg_job *job,
+/* What few jobs have. A large payload may be kept apart some time. */
+static bool copy_extra(struct gg_core *core, struct gg_job *job,
                        const struct gg_submit *submit)
 {
-    if (submit->tags.count == 0 && submit->backoff_list.count == 0) {
+    if (submit->tags.count == 0 && submit->backoff_list.count == 0 &&
+        !gg_is_large(submit->payload.len)) {
         return true;
     }
     struct gg_extra *extra = gg_job_extra(core, job);
@@ -205,6 +208,13 @@ static bool copy_lists(struct gg_core *core, struct gg_job *job,
     return true;
 }
 
+/* Of a job with a key: is the next payload under that key the same? Unseeded, so that a
+ * stored digest means the same after a restart. */
+static uint64_t digest(const struct gg_submit *submit)
+{
+    return gg_hash(submit->payload, submit->payload.len);
+}
+
 static bool copy_bytes(struct gg_core *core, struct gg_job *job,
                        const struct gg_submit *submit)
 {
@@ -215,19 +225,12 @@ static bool copy_bytes(struct gg_core *core, struct gg_job *job,
         }
     }
     if (submit->key.len > 0) {
-        job->key = gg_blob_new(submit->key);
+        job->key = gg_key_new(submit->key, digest(submit));
         if (job->key == NULL) {
             return false;
         }
     }
-    return copy_lists(core, job, submit);
-}
-
-/* Of a job with a key: is the next payload under that key the same? Unseeded, so that a
- * stored digest means the same after a restart. */
-static uint64_t digest(const struct gg_submit *submit)
-{
-    return submit->key.len == 0 ? 0 : gg_hash(submit->payload, submit->payload.len);
+    return copy_extra(core, job, submit);
 }
 
 static void set_times(const struct gg_core *core, struct gg_job *job,
@@ -239,32 +242,37 @@ static void set_times(const struct gg_core *core, struct gg_job *job,
     }
     if (submit->run_at > (uint64_t)core->now.wall.ms) {
         job->run_at = (struct gg_wall){(int64_t)submit->run_at};
-        job->until_at = job->run_at;
+        job->by_date = true;
     } else if (submit->delay_ms > 0) {
         job->due = gg_mono_add(core->now.mono, submit->delay_ms);
-        job->until_at = (struct gg_wall){core->now.wall.ms + (int64_t)submit->delay_ms};
     }
 }
 
-static void set_options(const struct gg_core *core, struct gg_job *job,
+static bool set_options(struct gg_core *core, struct gg_job *job,
                         const struct gg_submit *submit)
 {
     uint64_t attempts = submit->attempts != 0 ? submit->attempts
                                               : core->bounds.attempts;
-    job->attempts = (uint16_t)attempts;
+    struct gg_terms terms = {
+        .run_timeout_ms = submit->run_timeout_ms,
+        .keep_ms = submit->keep_ms,
+        .keep_failed_ms = submit->keep_failed_ms,
+        .backoff_ms = submit->backoff_ms,
+        .backoff_max_ms = submit->backoff_max_ms,
+        .attempts = (uint16_t)attempts,
+        .backoff = (uint8_t)submit->backoff,
+        .unique_until = (uint8_t)submit->unique_until,
+    };
+    job->terms = gg_terms_get(core, &terms);
+    if (job->terms == NULL) {
+        return false;
+    }
     job->attempts_max = (uint16_t)attempts;
-    job->at_most_once = attempts == 1;
     job->priority = (uint8_t)submit->priority;
-    job->unique_until = (uint8_t)submit->unique_until;
     job->durability = wants_fsync(core, job->queue, submit) ? GG_DURABILITY_FSYNC
                                                             : GG_DURABILITY_NONE;
-    job->backoff = (uint8_t)submit->backoff;
-    job->backoff_ms = submit->backoff_ms;
-    job->backoff_max_ms = submit->backoff_max_ms;
-    job->run_timeout_ms = submit->run_timeout_ms;
-    job->keep_ms = submit->keep_ms;
-    job->keep_failed_ms = submit->keep_failed_ms;
     gg_job_set_retention(job);
+    return true;
 }
 
 /* Make the job; nobody can see it before launch(). */
@@ -272,7 +280,8 @@ static void create(struct gg_core *core, struct gg_queue *queue,
                    const struct gg_submit *submit, struct verdict *verdict)
 {
     struct gg_job *job = gg_registry_add(core, queue, &submit->id);
-    if (job == NULL || !copy_bytes(core, job, submit)) {
+    if (job == NULL || !copy_bytes(core, job, submit) ||
+        !set_options(core, job, submit)) {
         if (job != NULL) {
             gg_registry_remove(core, job);
         }
@@ -280,8 +289,6 @@ static void create(struct gg_core *core, struct gg_queue *queue,
         return;
     }
     set_times(core, job, submit);
-    set_options(core, job, submit);
-    job->payload_digest = digest(submit);
     gg_charge(core, job, (int64_t)(submit->payload.len + submit->key.len));
     gg_registry_hold_key(core, job);
     verdict->job = job;
@@ -311,7 +318,7 @@ static void meet(struct gg_core *core, const struct gg_session *session,
     if (job == NULL) {
         return;
     }
-    if (job->payload_digest != digest(submit)) {
+    if (job->key->payload_digest != digest(submit)) {
         char id[GG_ID_TEXT_BYTES];
         gg_id_format(&job->id, id);
         refuse(verdict, GG_ERR_KEY_CONFLICT,
@@ -365,7 +372,7 @@ static void take(struct gg_core *core, uint32_t peer, const struct gg_submit *su
 static void launch(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
 {
     core->stat[GG_STAT_SUBMITTED]++;
-    if (job->due.ms != 0 || job->run_at.ms != 0) {
+    if (job->due.ms != 0) { /* Or run_at. */
         gg_move(core, job, GG_JOB_SCHEDULED);
         gg_job_arm(core, job);
     } else {
@@ -373,9 +380,9 @@ static void launch(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
     }
     gg_persist(core, job);
     if (!gg_job_unwatched(core, job)) {
-        gg_watch_job(
-            core, fx, job,
-            &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED, .until = job->until_at});
+        gg_watch_job(core, fx, job,
+                     &(struct gg_entry){.kind = GG_MOMENT_ACCEPTED,
+                                        .until = gg_job_until(job, core->now)});
     }
 }
 

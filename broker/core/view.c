@@ -53,7 +53,7 @@ static bool job_fits(const struct gg_core *core, const struct gg_grant *grant,
     if (wanted->tag.len > 0 && !has_tag(job, wanted->tag)) {
         return false;
     }
-    if (wanted->key.len > 0 && !gg_slice_equal(gg_blob_slice(job->key), wanted->key)) {
+    if (wanted->key.len > 0 && !gg_slice_equal(gg_job_key(job), wanted->key)) {
         return false;
     }
     struct gg_slice error = job->extra == NULL ? (struct gg_slice){0}
@@ -271,7 +271,7 @@ static uint32_t pack_runs(const struct gg_agent *agent, const struct gg_grant *g
     uint32_t count = 0;
     GG_LIST_EACH(&agent->leases, it)
     {
-        const struct gg_job *job = GG_CONTAINER(it, struct gg_job, lease);
+        const struct gg_job *job = GG_CONTAINER(it, struct gg_job_attempt, lease)->job;
         if (count == GG_PAGE_MAX || out->len > PAGE_BYTES_MAX / 4) {
             break;
         }
@@ -284,9 +284,9 @@ static uint32_t pack_runs(const struct gg_agent *agent, const struct gg_grant *g
             .queue = gg_name_slice(&job->queue->name),
             .realm = gg_name_slice(&job->queue->realm->name),
             .attempt = job->attempt,
-            .started_at = (uint64_t)job->started_at.ms,
-            .progress_ppm = job->progress_ppm,
-            .pool = job->pool,
+            .started_at = (uint64_t)job->newest->started_at.ms,
+            .progress_ppm = job->newest->progress_ppm,
+            .pool = job->newest->pool,
             .started = job->started,
         };
         if (job->extra != NULL) {

@@ -58,7 +58,9 @@ enum gg_err gg_waiter_add(struct gg_core *core, uint32_t peer, uint64_t request,
     if (job->waiter_count >= core->bounds.waiters_max) {
         return GG_ERR_TOO_MANY;
     }
-    waiter = new_waiter(core);
+    bool answerable = job->waiter_count < GG_ANSWERS_PER_STEP ||
+                      gg_job_extra(core, job) != NULL;
+    waiter = answerable ? new_waiter(core) : NULL;
     if (waiter == NULL) {
         return GG_ERR_NO_MEMORY;
     }
@@ -89,7 +91,7 @@ void gg_waiters_due(struct gg_core *core, struct gg_effects *fx)
 {
     for (int n = 0; n < GG_DUE_PER_STEP; n++) {
         struct gg_heap_node *node = gg_heap_first(&core->waits);
-        if (node == NULL || node->at > core->now.mono.ms) {
+        if (node == NULL || gg_heap_at(&core->waits, node) > core->now.mono.ms) {
             return;
         }
         struct gg_waiter *waiter = GG_CONTAINER(node, struct gg_waiter, timer);
@@ -284,12 +286,13 @@ static void complete(const struct gg_core *core, const struct gg_job *job,
     entry->at = entry->at.ms == 0 ? core->now.wall : entry->at;
     entry->state = job->state;
     entry->attempt = job->attempt;
-    entry->fence = job->fence;
+    entry->fence = gg_job_newest(job)->fence;
     if (entry->exit_status == 0 && entry->kind != GG_MOMENT_OUTCOME) {
         entry->exit_status = -1;
     }
-    if (entry->worker == NULL && job->agent != NULL && job->attempt > 0) {
-        entry->worker = gg_blob_ref(job->agent->name);
+    const struct gg_agent *agent = gg_job_newest(job)->agent;
+    if (entry->worker == NULL && agent != NULL && job->attempt > 0) {
+        entry->worker = gg_blob_ref(agent->name);
     }
     if (entry->error == 0 && entry->kind == GG_MOMENT_ENDED) {
         entry->error = job->error;
@@ -347,8 +350,8 @@ void gg_replay_progress(struct gg_core *core, struct gg_effects *fx,
 {
     const struct gg_job *job = waiter->job;
     struct gg_progress progress = {.id = job->id,
-                                   .fence = job->fence,
-                                   .progress_ppm = job->progress_ppm,
+                                   .fence = gg_job_newest(job)->fence,
+                                   .progress_ppm = gg_job_newest(job)->progress_ppm,
                                    .attempt = job->attempt,
                                    .state = job->state};
     if (job->extra != NULL) {
@@ -374,7 +377,7 @@ static void say_partial(struct gg_core *core, struct gg_effects *fx,
 {
     const struct gg_job *job = waiter->job;
     partial->id = job->id;
-    partial->fence = job->fence;
+    partial->fence = gg_job_newest(job)->fence;
     gg_say(core, fx, waiter->peer, waiter->request, GG_CMD_PARTIAL, partial, job->seq);
 }
 

@@ -36,18 +36,19 @@ __attribute__((format(printf, 6, 7))) static void add(
 
 static void why_running(const struct gg_job *job, struct reasons *reasons)
 {
-    struct gg_slice worker = gg_blob_slice(job->agent->name);
-    enum gg_agent_state state = gg_agent_state_of(job->agent);
+    const struct gg_job_attempt *attempt = job->newest;
+    struct gg_slice worker = gg_blob_slice(attempt->agent->name);
+    enum gg_agent_state state = gg_agent_state_of(attempt->agent);
     if (job->cancelling) {
-        add(reasons, GG_WHY_CANCELLING, job->started_at, worker, 0,
+        add(reasons, GG_WHY_CANCELLING, attempt->started_at, worker, 0,
             "it is being stopped on %.*s", GG_PRINT(worker));
     }
     if (state == GG_AGENT_SUSPECT || state == GG_AGENT_GONE) {
-        add(reasons, GG_WHY_LEASE, job->started_at, worker, 0,
+        add(reasons, GG_WHY_LEASE, attempt->started_at, worker, 0,
             "its agent %.*s is %s; it is tried again when the lease ends",
             GG_PRINT(worker), state == GG_AGENT_GONE ? "gone" : "silent");
     }
-    add(reasons, GG_WHY_RUNNING, job->started_at, worker, job->attempt,
+    add(reasons, GG_WHY_RUNNING, attempt->started_at, worker, job->attempt,
         "it is running on %.*s, attempt %u", GG_PRINT(worker), job->attempt);
 }
 
@@ -55,16 +56,15 @@ static void why_scheduled(const struct gg_core *core, const struct gg_job *job,
                           struct reasons *reasons)
 {
     char at[GG_WALL_TEXT_BYTES];
-    gg_wall_format(job->until_at, at);
+    gg_wall_format(gg_job_until(job, core->now), at);
     if (job->in_backoff) {
-        add(reasons, GG_WHY_BACKOFF, job->started_at, gg_slice_text(at), job->attempt,
-            "attempt %u of %u failed (%s); it is tried again at %s", job->attempt,
-            job->attempts_max, gg_err_name((enum gg_err)job->error), at);
+        add(reasons, GG_WHY_BACKOFF, gg_job_newest(job)->started_at, gg_slice_text(at),
+            job->attempt, "attempt %u of %u failed (%s); it is tried again at %s",
+            job->attempt, job->attempts_max, gg_err_name((enum gg_err)job->error), at);
     } else {
         add(reasons, GG_WHY_SCHEDULED, job->submitted_at, gg_slice_text(at), 0,
             "it may not start before %s", at);
     }
-    (void)core;
 }
 
 /* What the queue's agents are doing. */
@@ -147,7 +147,7 @@ struct gg_list gg_why_list(const struct gg_core *core, const struct gg_job *job,
     } else if (job->state == GG_JOB_RUNNING) {
         why_running(job, &reasons);
     } else {
-        add(&reasons, GG_WHY_ENDED, job->finished_at, (struct gg_slice){0}, 0,
+        add(&reasons, GG_WHY_ENDED, gg_job_finished_at(job), (struct gg_slice){0}, 0,
             "it has ended");
     }
     return (struct gg_list){.raw = gg_buf_slice(out), .count = reasons.count};

@@ -253,7 +253,7 @@ void gg_session_tick(struct gg_session *session, struct gg_mono now,
     /* At most those in flight now: a callback may begin another that is late. */
     for (uint32_t left = session->requests.count; left > 0; left--) {
         struct gg_heap_node *node = gg_heap_first(&session->deadlines);
-        if (node == NULL || node->at > now.ms) {
+        if (node == NULL || gg_heap_at(&session->deadlines, node) > now.ms) {
             return;
         }
         struct gg_request *request = GG_CONTAINER(node, struct gg_request, deadline);

@@ -269,9 +269,8 @@ bool gg_session_wake(const struct gg_session *session, struct gg_mono *out_at)
     struct gg_mono at = {0};
     struct gg_mono other;
     bool any = false;
-    const struct gg_heap_node *first = gg_heap_first(&session->deadlines);
-    if (first != NULL) {
-        sooner(&at, &any, (struct gg_mono){first->at});
+    if (gg_heap_first(&session->deadlines) != NULL) {
+        sooner(&at, &any, (struct gg_mono){gg_heap_first_at(&session->deadlines)});
     }
     if (session->state == GG_SESSION_PAUSED) {
         sooner(&at, &any, session->greet_at);

@@ -22,12 +22,12 @@ SEEDS = 1000
 PLANTS = [
     ("outcome_of_any_fence", "STALE ONE_LEASE CRASH", [(
         "broker/core/outcome.c",
-        "job->state == GG_JOB_RUNNING && job->fence == fence &&",
-        "job->state == GG_JOB_RUNNING && (PLANT || job->fence == fence) &&")]),
+        "job->state == GG_JOB_RUNNING && job->newest->fence == fence &&",
+        "job->state == GG_JOB_RUNNING && (PLANT || job->newest->fence == fence) &&")]),
     ("outcome_of_any_agent", "STALE SOUND CRASH", [(
         "broker/core/outcome.c",
-        "job->agent == agent\n               ? job",
-        "(PLANT || job->agent == agent)\n               ? job")]),
+        "job->newest->agent == agent\n               ? job",
+        "(PLANT || job->newest->agent == agent)\n               ? job")]),
     ("fences_stand_still", "FENCE CRASH", [(
         "broker/core/lease.c",
         "if (++core->fence_count >> GG_FENCE_SHIFT != 0) {",
@@ -84,18 +84,19 @@ PLANTS = [
         "    if (job->attempt >= job->attempts_max && !PLANT) {")]),
     ("one_attempt_too_few", "ATTEMPTS", [(
         "broker/core/lease.c",
-        "    } else if (job->at_most_once || job->attempt >= job->attempts_max) {",
-        "    } else if (job->at_most_once ||\n"
+        "    } else if (gg_job_at_most_once(job) || job->attempt >= job->attempts_max) {",
+        "    } else if (gg_job_at_most_once(job) ||\n"
         "               job->attempt + (PLANT ? 1 : 0) >= job->attempts_max) {")]),
     ("lost_once_and_again", "AT_MOST_ONCE ATTEMPTS", [(
         "broker/core/outcome.c",
-        "    if (job->at_most_once || job->attempt >= job->attempts_max) {",
-        "    if ((job->at_most_once || job->attempt >= job->attempts_max) && !PLANT) {")]),
+        "    if (gg_job_at_most_once(job) || job->attempt >= job->attempts_max) {",
+        "    if ((gg_job_at_most_once(job) || job->attempt >= job->attempts_max) &&\n"
+        "        !PLANT) {")]),
     ("leases_not_renewed", "ONE_LEASE", [(
         "broker/core/lease.c",
-        "GG_CONTAINER(place, struct gg_job, lease)->lease_until = until;",
-        "GG_CONTAINER(place, struct gg_job, lease)->lease_until =\n"
-        "                PLANT ? GG_CONTAINER(place, struct gg_job, lease)->lease_until\n"
+        "lease_at(place)->lease_until = until;",
+        "lease_at(place)->lease_until =\n"
+        "                PLANT ? lease_at(place)->lease_until\n"
         "                      : until;")]),
     ("closed_is_dead_at_once", "ONE_LEASE", [(
         "broker/core/agent.c",
@@ -119,18 +120,19 @@ PLANTS = [
         "job = PLANT || queue == NULL || submit->key.len == 0")]),
     ("success_frees_its_key", "KEY", [(
         "broker/core/ending.c",
-        "if (job->unique_until == GG_UNIQUE_EVICTED) {",
-        "if (job->unique_until == GG_UNIQUE_EVICTED && !PLANT) {")]),
+        "if (job->terms->unique_until == GG_UNIQUE_EVICTED) {",
+        "if (job->terms->unique_until == GG_UNIQUE_EVICTED && !PLANT) {")]),
     ("kept_half_the_time", "RETAINED", [(
         "broker/core/ending.c",
-        "return job->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms : job->keep_ms;",
-        "uint64_t kept = job->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms\n"
-        "                                                  : job->keep_ms;\n"
+        "return terms->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms\n"
+        "                                           : terms->keep_ms;",
+        "uint64_t kept = terms->keep_ms == GG_UNSAID ? core->bounds.keep_keyed_ms\n"
+        "                                                    : terms->keep_ms;\n"
         "        return PLANT ? kept / 2 : kept;")]),
     ("result_cut_short", "RETAINED", [(
         "broker/core/answer.c",
-        "info.result = gg_blob_slice(job->result);",
-        "info.result = gg_blob_slice(job->result);\n"
+        "info.result = gg_blob_slice(gg_job_newest(job)->result);",
+        "info.result = gg_blob_slice(gg_job_newest(job)->result);\n"
         "        info.result.len -= PLANT && info.result.len > 1 ? 1 : 0;")]),
     ("success_thrown_away", "KEPT_OUTCOME", [(
         "broker/core/outcome.c",
@@ -146,8 +148,8 @@ PLANTS = [
         "    core->stat[GG_STAT_RETRIED]++;")]),
     ("evicted_still_charged", "SOUND BOUNDED", [(
         "broker/core/ending.c",
-        "gg_charge(core, job, (int64_t)sizeof *job - (int64_t)job->charged);",
-        "gg_charge(core, job, PLANT ? 0 : (int64_t)sizeof *job - (int64_t)job->charged);")]),
+        "gg_charge(core, job, (int64_t)GG_JOB_BYTES - (int64_t)job->charged);",
+        "gg_charge(core, job, PLANT ? 0 : (int64_t)GG_JOB_BYTES - (int64_t)job->charged);")]),
     ("living_called_lost", "NO_LOSS", [(
         "broker/core/core.c",
         "    if (job != NULL && gg_grant_queue(",
@@ -271,8 +273,8 @@ PLANTS = [
         "        if (PLANT || gg_pattern_match(gg_name_slice(&pool->patterns[i]),\n")]),
     ("once_not_written_down", "AT_MOST_ONCE", [(
         "broker/core/lease.c",
-        "    return job->at_most_once || job->lost ||",
-        "    return (job->at_most_once && !PLANT) || job->lost ||")]),
+        "    return gg_job_at_most_once(job) || job->lost ||",
+        "    return (gg_job_at_most_once(job) && !PLANT) || job->lost ||")]),
 ]
 
 

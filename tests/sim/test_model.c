@@ -195,13 +195,14 @@ static void compare_jobs(struct pair *pair)
         } else if (state != GG_JOB_NONE && state != GG_JOB_EVICTED) {
             if (core->attempt != model->attempt) {
                 differ(pair, "attempt", core->attempt, (uint64_t)model->attempt);
-            } else if (core->fence != model->fence) {
-                differ(pair, "fence", core->fence, model->fence);
+            } else if (gg_job_newest(core)->fence != model->fence) {
+                differ(pair, "fence", gg_job_newest(core)->fence, model->fence);
             } else if (core->key_held != model->key_held) {
                 differ(pair, "key held", core->key_held, model->key_held);
             } else if (state == GG_JOB_SUCCEEDED &&
-                       (int)core->result_bytes != model->result) {
-                differ(pair, "result", core->result_bytes, (uint64_t)model->result);
+                       (int)gg_job_newest(core)->result_bytes != model->result) {
+                differ(pair, "result", gg_job_newest(core)->result_bytes,
+                       (uint64_t)model->result);
             }
         }
     }

@@ -70,7 +70,8 @@ static void newest_of_two_attempts_in_hand_is_the_one(void **state)
     assert_int_equal(stop->command.as.stop.fence, older.fence);
     stage_agent_again(stage, SECOND, "other", 1, "q", 1, &held, 1);
 
-    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
+    assert_int_equal(gg_job_newest(gg_registry_by_id(stage->core, &id))->fence,
+                     newer.fence);
 }
 
 static enum gg_err confirmed(struct stage *stage, uint32_t peer)
@@ -121,7 +122,8 @@ static void attempt_nobody_told_of_is_stale_once_another_was_given(void **state)
     stage_agent_again(stage, AGENT, "w", 1, "q", 1, &stale, 1);
 
     assert_non_null(stage_heard(stage, AGENT, GG_CMD_STOP, 0));
-    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
+    assert_int_equal(gg_job_newest(gg_registry_by_id(stage->core, &id))->fence,
+                     newer.fence);
 }
 
 /* The older of two attempts of which no record tells comes to nothing first: the newer
@@ -147,7 +149,8 @@ static void job_of_lost_older_attempt_waits_for_awaited_agents(void **state)
 
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
     assert_int_equal(stage_count(stage, GG_CMD_STOP), 0);
-    assert_int_equal(gg_registry_by_id(stage->core, &id)->fence, newer.fence);
+    assert_int_equal(gg_job_newest(gg_registry_by_id(stage->core, &id))->fence,
+                     newer.fence);
 }
 
 static void held_job_goes_once_its_agents_are_back(void **state)

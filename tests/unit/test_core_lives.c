@@ -375,7 +375,7 @@ static void audit(struct world *world)
         } else if (deed->ended != 0 && job->state != deed->ended) {
             wrong(world, "a job that had ended is not where it was");
         } else if (deed->result[0] != '\0' &&
-                   !gg_slice_equal(gg_blob_slice(job->result),
+                   !gg_slice_equal(gg_blob_slice(gg_job_newest(job)->result),
                                    gg_slice_text(deed->result))) {
             wrong(world, "a result is not what it was");
         }

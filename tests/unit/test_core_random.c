@@ -105,9 +105,9 @@ static void hear_assign(struct world *world, uint32_t peer,
     }
     world->fence = assign->fence;
     const struct gg_job *job = gg_registry_by_id(world->stage.core, &assign->id);
-    if (job != NULL && job->fence == assign->fence &&
+    if (job != NULL && gg_job_newest(job)->fence == assign->fence &&
         job->expires.ms <=
-            job->lease_until.ms - (int64_t)world->stage.bounds.lease_ms) {
+            job->newest->lease_until.ms - (int64_t)world->stage.bounds.lease_ms) {
         fault(world, "a job is started past its start deadline");
     }
     int n = find_known(world, &assign->id);
@@ -483,7 +483,7 @@ static bool holds(struct world *world, const struct hand *hand)
     while ((agent = gg_map_next(&world->stage.core->agents, &place)) != NULL) {
         GG_LIST_EACH(&agent->leases, it)
         {
-            if (GG_CONTAINER(it, struct gg_job, lease)->fence == hand->fence) {
+            if (GG_CONTAINER(it, struct gg_job_attempt, lease)->fence == hand->fence) {
                 return true;
             }
         }
@@ -675,7 +675,10 @@ static void end_of_the_world(struct world *world)
     assert_int_equal(core->dead_bytes, 0);
     assert_int_equal(gg_map_count(&core->agents), 0);
     assert_int_equal(core->subscription_count, 0);
-    assert_int_equal(core->mono.count + core->dates.count + core->waits.count, 0);
+    for (int kind = GG_TIMER_NONE + 1; kind < GG_TIMER_KIND_COUNT; kind++) {
+        assert_int_equal(core->job_timers[kind].count, 0);
+    }
+    assert_int_equal(core->waits.count, 0);
     assert_int_equal(core->agent_timers.count + core->settle_timers.count, 0);
     assert_true(gg_list_empty(&core->settles) && gg_list_empty(&core->sweeps));
 }

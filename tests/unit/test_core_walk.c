@@ -86,8 +86,10 @@ static const char *walk_supply(struct gg_core *core, struct gg_queue *queue)
         MUST(!credit || gg_list_empty(&sub->pool->shut));
         MUST(!credit || !waits);
         bool in_heap = gg_heap_has(&sub->urgent);
-        MUST(queue->noted == INT64_MAX || (in_heap && sub->urgent.at <= queue->noted));
-        MUST(!waits || (in_heap && sub->urgent.at <= gg_job_urgency(first)));
+        int64_t noted = in_heap ? gg_heap_at(&sub->pool->urgent, &sub->urgent)
+                                : INT64_MAX;
+        MUST(queue->noted == INT64_MAX || (in_heap && noted <= queue->noted));
+        MUST(!waits || (in_heap && noted <= gg_job_urgency(first)));
     }
     return NULL;
 }
@@ -121,12 +123,12 @@ static const char *walk_dead(struct walk *walk)
         struct gg_job *job = GG_CONTAINER(it, struct gg_job, line);
         MUST(job->state == GG_JOB_FAILED && walk->met[job->index] == 0);
         walk->met[job->index] |= IN_DEAD;
-        bytes += job->dead_charged;
+        bytes += job->newest->dead_charged;
     }
     MUST(bytes == walk->core->dead_bytes);
     GG_LIST_EACH(&walk->core->answering, at)
     {
-        struct gg_job *job = GG_CONTAINER(at, struct gg_job, lease);
+        struct gg_job *job = GG_CONTAINER(at, struct gg_extra, answering)->job;
         MUST(gg_job_ended(job) && job->answering && !gg_list_empty(&job->waiters));
         walk->met[job->index] |= IN_ANSWERING;
     }
@@ -140,7 +142,7 @@ static uint32_t leases_of_pool(const struct gg_agent *agent, uint8_t number)
     uint32_t count = 0;
     GG_LIST_EACH(&agent->leases, it)
     {
-        count += GG_CONTAINER(it, struct gg_job, lease)->pool == number;
+        count += GG_CONTAINER(it, struct gg_job_attempt, lease)->pool == number;
     }
     return count;
 }
@@ -151,12 +153,15 @@ static const char *walk_agent(struct walk *walk, struct gg_agent *agent)
     uint64_t last = 0;
     GG_LIST_EACH(&agent->leases, it)
     {
-        struct gg_job *job = GG_CONTAINER(it, struct gg_job, lease);
-        MUST(job->state == GG_JOB_RUNNING && job->agent == agent);
+        const struct gg_job_attempt *attempt = GG_CONTAINER(it, struct gg_job_attempt,
+                                                            lease);
+        const struct gg_job *job = attempt->job;
+        MUST(job->state == GG_JOB_RUNNING && job->newest == attempt);
+        MUST(attempt->agent == agent);
         MUST((walk->met[job->index] & IN_LEASES) == 0);
-        MUST(job->fence > last);
+        MUST(attempt->fence > last);
         MUST(!job->settled);
-        last = job->fence;
+        last = attempt->fence;
         walk->met[job->index] |= IN_LEASES;
         busy++;
     }
@@ -170,7 +175,7 @@ static const char *walk_agent(struct walk *walk, struct gg_agent *agent)
     uint32_t named = 1;
     for (uint32_t i = 0; i < walk->room; i++) {
         struct gg_job *job = gg_registry_at(walk->core, i);
-        named += job != NULL && job->agent == agent;
+        named += job != NULL && gg_job_newest(job)->agent == agent;
     }
     MUST(agent->refs == named);
     for (uint8_t i = 0; i < agent->pool_count; i++) {
@@ -202,8 +207,8 @@ static size_t history_bytes(const struct gg_timeline *history)
 /* What the job costs, counted anew. */
 static size_t cost_of(const struct gg_job *job)
 {
-    size_t bytes = sizeof *job + gg_blob_slice(job->payload).len +
-                   gg_blob_slice(job->result).len + gg_blob_slice(job->key).len;
+    size_t bytes = GG_JOB_BYTES + gg_blob_slice(job->payload).len +
+                   gg_blob_slice(gg_job_newest(job)->result).len + gg_job_key(job).len;
     const struct gg_extra *extra = job->extra;
     if (extra != NULL) {
         bytes += sizeof *extra + gg_blob_slice(extra->error_text).len +
@@ -217,7 +222,7 @@ static size_t cost_of(const struct gg_job *job)
     return bytes;
 }
 
-static const char *walk_timer(const struct gg_job *job)
+static const char *walk_timer(const struct walk *walk, const struct gg_job *job)
 {
     int64_t at = 0;
     enum gg_timer_kind kind = GG_TIMER_NONE;
@@ -225,7 +230,7 @@ static const char *walk_timer(const struct gg_job *job)
     MUST(job->timer_kind == (waits ? kind : GG_TIMER_NONE));
     MUST(gg_heap_has(&job->timer) == waits);
     /* A deadline that moves on leaves its timer where it is. */
-    MUST(!waits || job->timer.at <= at);
+    MUST(!waits || gg_heap_at(&walk->core->job_timers[kind], &job->timer) <= at);
     return NULL;
 }
 
@@ -255,24 +260,31 @@ static const char *walk_job(struct walk *walk, struct gg_job *job)
         [GG_JOB_RUNNING] = IN_RUNNING | IN_LEASES,
         [GG_JOB_FAILED] = IN_DEAD,
     };
+    const struct gg_job_attempt *attempt = gg_job_newest(job);
     uint8_t answering = job->answering ? IN_ANSWERING : 0;
     MUST(walk->met[job->index] == (lists[job->state] | answering));
     MUST((lists[job->state] != 0) == gg_list_linked(&job->line));
-    MUST((job->state == GG_JOB_RUNNING || job->answering) ==
-         gg_list_linked(&job->lease));
+    MUST((job->state == GG_JOB_RUNNING) == gg_list_linked(&attempt->lease));
+    MUST(job->answering ==
+         (job->extra != NULL && gg_list_linked(&job->extra->answering)));
+    MUST(job->newest == NULL || job->newest->job == job);
+    MUST(job->extra == NULL || job->extra->job == job);
+    MUST(job->terms->refs > 0);
     MUST(gg_registry_by_id(walk->core, &job->id) == job);
     MUST(!job->key_held ||
-         gg_registry_by_key(walk->core, job->queue, gg_blob_slice(job->key)) == job);
+         gg_registry_by_key(walk->core, job->queue, gg_job_key(job)) == job);
     MUST(job->charged == cost_of(job));
     MUST(job->attempt <= job->attempts_max || job->state == GG_JOB_EVICTED);
     MUST(job->state != GG_JOB_RUNNING || job->attempt > 0);
     MUST(!job->cancelling || job->state == GG_JOB_RUNNING);
-    MUST(job->state != GG_JOB_EVICTED || job->agent == NULL);
-    MUST(!gg_list_linked(&job->unkept)); /* Records leave at the end of the step. */
+    MUST(job->state != GG_JOB_EVICTED || attempt->agent == NULL);
+    MUST(walk->core->unkept_first == 0 &&
+         walk->core->unkept_last == 0); /* Records leave at the end of the step. */
+    MUST(job->unkept == 0);
     MUST(!job->recovered || gg_job_waits(job) ||
-         job->fence >> GG_FENCE_SHIFT < walk->core->epoch);
+         attempt->fence >> GG_FENCE_SHIFT < walk->core->epoch);
     MUST(!job->unsent || (job->state == GG_JOB_RUNNING && job->payload_loading));
-    TRY(walk_timer(job));
+    TRY(walk_timer(walk, job));
     return walk_waiters(walk, job);
 }
 
@@ -283,8 +295,7 @@ struct sums {
     uint64_t bytes;
     uint64_t apart;
     uint64_t keys;
-    uint64_t mono;
-    uint64_t dates;
+    uint64_t timers[GG_TIMER_KIND_COUNT];
     uint64_t count[GG_JOB_STATE_COUNT];
 };
 
@@ -301,10 +312,10 @@ static struct sums sums_of(struct gg_core *core, const struct gg_queue *queue,
         sums.jobs++;
         sums.bytes += job->charged;
         sums.apart += job->payload_apart ? gg_blob_slice(job->payload).len : 0;
-        sums.apart += job->result_apart ? gg_blob_slice(job->result).len : 0;
+        sums.apart += job->result_apart ? gg_blob_slice(gg_job_newest(job)->result).len
+                                        : 0;
         sums.keys += job->key_held;
-        sums.mono += job->timer_kind == GG_TIMER_MONO;
-        sums.dates += job->timer_kind == GG_TIMER_WALL;
+        sums.timers[job->timer_kind]++;
         sums.count[job->state]++;
     }
     return sums;
@@ -317,7 +328,9 @@ static const char *check_sums(struct gg_core *core)
     MUST(gg_map_count(&core->by_key) == all.keys);
     MUST(core->memory_bytes == all.bytes);
     MUST(core->apart_bytes == all.apart);
-    MUST(core->mono.count == all.mono && core->dates.count == all.dates);
+    for (int kind = GG_TIMER_NONE + 1; kind < GG_TIMER_KIND_COUNT; kind++) {
+        MUST(core->job_timers[kind].count == all.timers[kind]);
+    }
     MUST(memcmp(core->count, all.count, sizeof all.count) == 0);
     for (uint32_t i = 0; i < core->queue_count; i++) {
         const struct gg_queue *queue = core->queues[i];

@@ -65,9 +65,11 @@ static void expect_first(struct fixture *f)
     assert_int_equal(f->heap.count, count);
     if (count == 0) {
         assert_null(first);
+        assert_int_equal(gg_heap_first_at(&f->heap), INT64_MAX);
         return;
     }
-    assert_int_equal(first->at, least);
+    assert_int_equal(gg_heap_at(&f->heap, first), least);
+    assert_int_equal(gg_heap_first_at(&f->heap), least);
     assert_true(f->in[first - f->nodes]);
 }
 
@@ -80,8 +82,8 @@ static void nodes_come_out_in_order_of_time(void **state)
     int64_t before = INT64_MIN;
     struct gg_heap_node *first;
     while ((first = gg_heap_first(&f->heap)) != NULL) {
-        assert_true(first->at >= before);
-        before = first->at;
+        assert_true(gg_heap_at(&f->heap, first) >= before);
+        before = gg_heap_at(&f->heap, first);
         cut(f, (uint64_t)(first - f->nodes));
     }
     expect_first(f);
