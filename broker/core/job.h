@@ -93,7 +93,7 @@ struct gg_job_attempt {
     struct gg_agent *agent;     /* Holds a reference; NULL once evicted. */
     struct gg_mono lease_until; /* RUNNING */
     union {
-        struct gg_mono start_by; /* RUNNING and not started: may not start later. */
+        struct gg_mono start_by; /* Not started: nor later. */
         size_t dead_charged; /* FAILED: its bytes counted to the dead-letter list. */
     };
     struct gg_wall started_at;

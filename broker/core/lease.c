@@ -426,11 +426,16 @@ void gg_lease_stop(struct gg_core *core, struct gg_effects *fx,
  * job by then. What comes of it is not heard for sure, so nothing takes it back. */
 static void cast_adrift(const struct gg_core *core, const struct gg_job *job)
 {
-    if (!job->started && !job->unsent &&
-        !gg_mono_reached(job->newest->start_by, core->now.mono)) {
+    if (!job->started && !gg_mono_reached(job->newest->start_by, core->now.mono)) {
         gg_adrift_add(&job->queue->adrift, core->now.mono, core->bounds.start_within_ms,
                       job->newest->start_by);
     }
+}
+
+bool gg_lease_is_adrift(const struct gg_core *core, const struct gg_job *job)
+{
+    return job->state == GG_JOB_READY && job->lost && !job->started &&
+           !gg_mono_reached(gg_job_newest(job)->start_by, core->now.mono);
 }
 
 void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
@@ -442,8 +447,10 @@ void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *j
         &(struct gg_entry){.kind = GG_MOMENT_LEASE_LOST,
                            .error = back ? GG_ERR_WITHDRAWN : GG_ERR_LEASE_LOST});
     struct gg_agent *agent = job->newest->agent;
-    if (why == GG_LEASE_GIVEN_UP) {
+    if (why == GG_LEASE_GIVEN_UP && !job->unsent) {
         cast_adrift(core, job);
+    } else {
+        job->newest->start_by = (struct gg_mono){0};
     }
     struct gg_pool *pool = gg_lease_release(job);
     core->stat[GG_STAT_LEASES_LOST]++;

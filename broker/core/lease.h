@@ -55,6 +55,10 @@ struct gg_pool *gg_lease_release(struct gg_job *job);
 void gg_lease_lost(struct gg_core *core, struct gg_effects *fx, struct gg_job *job,
                    enum gg_lease_end why);
 
+/* Has the lease of the job's newest attempt been given up although its agent may yet
+ * begin it? */
+bool gg_lease_is_adrift(const struct gg_core *core, const struct gg_job *job);
+
 /* The payload of an attempt has been read: send it, its lease begins now. */
 void gg_lease_send(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 

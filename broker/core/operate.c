@@ -76,14 +76,15 @@ void gg_on_cancel(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
 {
     struct gg_cancelled answer = {
         .verdict = GG_VERDICT_TOO_LATE, .waiters = job->waiter_count, .id = job->id};
-    if (gg_job_waits(job)) {
-        answer.verdict = GG_VERDICT_CANCELLED;
-    } else if (job->state == GG_JOB_RUNNING) {
+    bool waits = gg_job_waits(job);
+    if (waits && !gg_lease_is_adrift(core, job)) {
+        answer.verdict = GG_VERDICT_CANCELLED; /* It never starts. */
+    } else if (waits || job->state == GG_JOB_RUNNING) {
         answer.verdict = GG_VERDICT_CANCELLING;
     }
     if (!target->dry_run && answer.verdict != GG_VERDICT_TOO_LATE) {
         audit_job(core, fx, peer, job, "cancel", target->reason);
-        if (answer.verdict == GG_VERDICT_CANCELLED) {
+        if (waits) {
             struct gg_entry entry = moment_with_text(GG_MOMENT_CANCEL, target->reason);
             gg_watch_job(core, fx, job, &entry);
             gg_end_waiting(core, fx, job, GG_JOB_CANCELLED, GG_ERR_CANCELLED);

@@ -48,6 +48,7 @@ struct fact {
     uint8_t pool;    /* Of its holder: its place there. */
     uint32_t holder; /* Place in the agents' table. */
     int64_t lease_until;
+    int64_t begins_until; /* Whose lease was given up early may begin so long. */
     bool lost;   /* Its lease ended without an outcome, and no newer one was given. */
     bool unsure; /* The broker was restarted since: who holds it is not known here. */
 

@@ -118,7 +118,6 @@ static void lease_ends(struct model *model, struct model_job *job, bool given_ba
 }
 
 enum why { CUT_OFF, DEAD, BYE, NOT_IN_HAND };
-
 /* All leases of an agent that is not here, oldest first, but those marked in `keep`.
  * One that is cut off may begin what it has all the same. */
 static void leases_end(struct model *model, int agent, const bool *keep, enum why why)
@@ -135,6 +134,7 @@ static void leases_end(struct model *model, int agent, const bool *keep, enum wh
         int *adrift = &model->adrift[first->queue];
         bool may = why == CUT_OFF && !first->started && first->start_by > *adrift;
         *adrift = may ? first->start_by : *adrift;
+        first->start_by = why == CUT_OFF ? first->start_by : 0;
         lease_ends(model, first, why == BYE || (why == NOT_IN_HAND && !first->started));
         leases_end(model, agent, keep, why);
     }
@@ -237,10 +237,11 @@ struct model_answer model_cancel(struct model *model, int i)
 {
     struct model_job *job = &model->jobs[i];
     struct model_answer got = model_get(model, i);
+    bool adrift = job->lost && !job->started && job->start_by > model->now;
     job->cancelling = job->state == GG_JOB_RUNNING;
-    got.verdict = waits(job)        ? GG_VERDICT_CANCELLED
-                  : job->cancelling ? GG_VERDICT_CANCELLING
-                                    : GG_VERDICT_TOO_LATE;
+    got.verdict = waits(job) && !adrift           ? GG_VERDICT_CANCELLED
+                  : waits(job) || job->cancelling ? GG_VERDICT_CANCELLING
+                                                  : GG_VERDICT_TOO_LATE;
     if (waits(job)) {
         finish(model, job, GG_JOB_CANCELLED);
     }

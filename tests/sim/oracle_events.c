@@ -176,6 +176,7 @@ static void on_lease_lost(struct sim *sim, struct fact *fact, uint64_t error)
                    FACT_NAME(fact), (long long)(fact->lease_until - sim->now));
     }
     facts_close_lease(fact);
+    fact->begins_until = sim->now + (int64_t)sim->broker.bounds.start_within_ms;
     fact->lost = error == GG_ERR_LEASE_LOST;
     fact->state = GG_JOB_READY;
 }

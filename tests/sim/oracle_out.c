@@ -264,8 +264,10 @@ static void check_cancelled(struct sim *sim, const struct gg_cancelled *answer)
         }
     } else if (answer->verdict == GG_VERDICT_CANCELLING) {
         sim_mark(SIM_MARK_CANCELLING);
-        fact->cancelling = true;
-        if (!fact->lease_open && !fact->unsure) {
+        /* One that has ended may yet be begun where nobody is reached. */
+        bool adrift = fact->state == GG_JOB_CANCELLED && sim->now < fact->begins_until;
+        fact->cancelling = !adrift;
+        if (!fact->lease_open && !fact->unsure && !adrift) {
             facts_fail(sim, ORACLE_CANCEL,
                        "job %02x%02x is being cancelled, not running", FACT_NAME(fact));
         }

@@ -88,6 +88,47 @@ static void so_may_that_of_a_cancelled_job(void **state)
     assert_int_equal(unsettled(stage), 1);
 }
 
+static uint64_t verdict_on(struct stage *stage, const struct gg_assign *assign)
+{
+    struct gg_target target;
+    gg_record_default(GG_RECORD_TARGET, &target);
+    target.id = assign->id;
+    stage_say(stage, ALICE, GG_CMD_CANCEL, 2, &target);
+    const struct said *said = stage_heard(stage, ALICE, GG_CMD_CANCELLED, 0);
+    assert_non_null(said);
+    assert_int_equal(said->command.as.cancelled.state, GG_JOB_CANCELLED);
+    return said->command.as.cancelled.verdict;
+}
+
+/* "Cancelled" says that it never starts. */
+static void job_that_may_yet_begin_is_not_called_cancelled(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_assign assign = given_and_cut(stage, false);
+    give_up(stage, &assign);
+
+    assert_int_equal(verdict_on(stage, &assign), GG_VERDICT_CANCELLING);
+}
+
+static void job_whose_time_to_begin_is_over_is_cancelled(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_assign assign = given_and_cut(stage, false);
+    give_up(stage, &assign);
+    stage_wait(stage, (int64_t)stage->bounds.start_within_ms);
+
+    assert_int_equal(verdict_on(stage, &assign), GG_VERDICT_CANCELLED);
+}
+
+static void job_of_a_dead_agent_is_cancelled(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_assign assign = given_and_cut(stage, false);
+    stage_agent_again(stage, W2, "w1", 2, "mail", 1, NULL, 0);
+
+    assert_int_equal(verdict_on(stage, &assign), GG_VERDICT_CANCELLED);
+}
+
 static void started_attempt_does_not_begin_again(void **state)
 {
     struct stage *stage = *state;
@@ -139,6 +180,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(attempt_given_up_may_begin_until_its_start_by),
         TEST(so_may_that_of_a_cancelled_job),
+        TEST(job_that_may_yet_begin_is_not_called_cancelled),
+        TEST(job_whose_time_to_begin_is_over_is_cancelled),
+        TEST(job_of_a_dead_agent_is_cancelled),
         TEST(started_attempt_does_not_begin_again),
         TEST(attempt_of_a_dead_agent_does_not_begin),
         cmocka_unit_test(each_is_counted_until_its_own_time),

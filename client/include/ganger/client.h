@@ -328,7 +328,7 @@ GANGER_API ganger_err ganger_wait_many(ganger *handle, const ganger_target *targ
 
 typedef enum ganger_verdict {
     GANGER_VERDICT_CANCELLED = 1, /* it waited; it never starts */
-    GANGER_VERDICT_CANCELLING,    /* it runs and is being stopped */
+    GANGER_VERDICT_CANCELLING,    /* it runs, or may yet, and is being stopped */
     GANGER_VERDICT_TOO_LATE,      /* it had ended; the result stays */
 } ganger_verdict;
 
