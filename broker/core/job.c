@@ -45,11 +45,7 @@ void gg_job_set_retention(struct gg_job *job)
     job->plain = job->until_delivered && job->key == NULL;
 }
 
-const struct gg_job_attempt *gg_job_newest(const struct gg_job *job)
-{
-    static const struct gg_job_attempt none = {.exit_status = -1};
-    return job->newest == NULL ? &none : job->newest;
-}
+const struct gg_job_attempt gg_job_attempt_none = {.exit_status = -1};
 
 struct gg_key *gg_key_new(struct gg_slice key, uint64_t payload_digest)
 {

@@ -195,7 +195,12 @@ enum {
 };
 
 /* The newest attempt to read from; of a job never assigned one in which all is none. */
-const struct gg_job_attempt *gg_job_newest(const struct gg_job *job);
+extern const struct gg_job_attempt gg_job_attempt_none;
+
+static inline const struct gg_job_attempt *gg_job_newest(const struct gg_job *job)
+{
+    return job->newest == NULL ? &gg_job_attempt_none : job->newest;
+}
 
 /* The key; empty: none. */
 static inline struct gg_slice gg_job_key(const struct gg_job *job)

@@ -12,20 +12,30 @@ static uint64_t hash_id(const struct gg_core *core, const struct gg_id *id)
     return gg_id_hash(id, core->seed);
 }
 
-static bool match_id(const void *item, const void *key)
+static struct gg_job *slot(const struct gg_core *core, uint32_t number)
 {
-    const struct gg_job *job = item;
-    return gg_id_equal(&job->id, key);
+    return &core->chunks[number / GG_JOB_CHUNK][number % GG_JOB_CHUNK];
+}
+
+static struct gg_job *slot_or_none(const struct gg_core *core, uint32_t number)
+{
+    return number == GG_INDEX_NONE ? NULL : slot(core, number);
+}
+
+static bool match_id(void *ctx, uint32_t number, const void *key)
+{
+    return gg_id_equal(&slot(ctx, number)->id, key);
 }
 
 struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id)
 {
-    return gg_map_find(&core->by_id, hash_id(core, id), match_id, id);
+    return slot_or_none(
+        core, gg_index_find(&core->by_id, hash_id(core, id), id, match_id, core));
 }
 
 void gg_registry_foresee(const struct gg_core *core, const struct gg_id *id)
 {
-    gg_map_fetch(&core->by_id, hash_id(core, id));
+    gg_index_fetch(&core->by_id, hash_id(core, id));
 }
 
 struct key_query {
@@ -33,9 +43,9 @@ struct key_query {
     struct gg_slice key;
 };
 
-static bool match_key(const void *item, const void *key)
+static bool match_key(void *ctx, uint32_t number, const void *key)
 {
-    const struct gg_job *job = item;
+    const struct gg_job *job = slot(ctx, number);
     const struct key_query *query = key;
     return job->queue == query->queue && gg_slice_equal(gg_job_key(job), query->key);
 }
@@ -51,7 +61,8 @@ struct gg_job *gg_registry_by_key(struct gg_core *core, const struct gg_queue *q
                                   struct gg_slice key)
 {
     struct key_query query = {.queue = queue, .key = key};
-    return gg_map_find(&core->by_key, hash_key(core, queue, key), match_key, &query);
+    return slot_or_none(core, gg_index_find(&core->by_key, hash_key(core, queue, key),
+                                            &query, match_key, core));
 }
 
 uint32_t gg_registry_room(const struct gg_core *core)
@@ -61,7 +72,7 @@ uint32_t gg_registry_room(const struct gg_core *core)
 
 struct gg_job *gg_registry_slot(struct gg_core *core, uint32_t index)
 {
-    return &core->chunks[index / GG_JOB_CHUNK][index % GG_JOB_CHUNK];
+    return slot(core, index);
 }
 
 struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index)
@@ -69,7 +80,7 @@ struct gg_job *gg_registry_at(struct gg_core *core, uint32_t index)
     if (index >= gg_registry_room(core)) {
         return NULL;
     }
-    struct gg_job *job = gg_registry_slot(core, index);
+    struct gg_job *job = slot(core, index);
     return job->state == GG_JOB_NONE ? NULL : job;
 }
 
@@ -85,11 +96,14 @@ static bool add_chunk(struct gg_core *core)
         core->chunks = chunks;
         core->chunk_room = room;
     }
+    uint32_t first = core->chunk_count * GG_JOB_CHUNK;
+    if (gg_timers_reserve(core, first + GG_JOB_CHUNK) != GG_OK) {
+        return false;
+    }
     struct gg_job *chunk = calloc(GG_JOB_CHUNK, sizeof *chunk);
     if (chunk == NULL) {
         return false;
     }
-    uint32_t first = core->chunk_count * GG_JOB_CHUNK;
     core->chunks[core->chunk_count++] = chunk;
     for (uint32_t i = 0; i < GG_JOB_CHUNK; i++) {
         chunk[i].index = first + i;
@@ -103,8 +117,8 @@ static bool reserve(struct gg_core *core)
     if (gg_list_empty(&core->free_jobs) && !add_chunk(core)) {
         return false;
     }
-    return gg_map_reserve(&core->by_id) == GG_OK &&
-           gg_map_reserve(&core->by_key) == GG_OK && gg_timers_reserve(core) == GG_OK;
+    return gg_index_reserve(&core->by_id) == GG_OK &&
+           gg_index_reserve(&core->by_key) == GG_OK;
 }
 
 struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
@@ -127,7 +141,7 @@ struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
         .expires = {INT64_MAX},
     };
     gg_list_init(&job->waiters);
-    gg_map_put(&core->by_id, hash_id(core, id), job);
+    gg_index_put(&core->by_id, hash_id(core, id), index);
     core->jobs++;
     queue->jobs++;
     queue->realm->jobs++;
@@ -164,7 +178,7 @@ void gg_registry_remove(struct gg_core *core, struct gg_job *job)
     if (job->state == GG_JOB_EVICTED) {
         gg_move(core, job, GG_JOB_NONE);
     }
-    (void)gg_map_remove(&core->by_id, hash_id(core, &job->id), job);
+    (void)gg_index_remove(&core->by_id, hash_id(core, &job->id), job->index);
     gg_charge(core, job, -(int64_t)job->charged);
     core->jobs--;
     job->queue->jobs--;
@@ -180,7 +194,8 @@ void gg_registry_hold_key(struct gg_core *core, struct gg_job *job)
     if (job->key == NULL || job->key_held) {
         return;
     }
-    gg_map_put(&core->by_key, hash_key(core, job->queue, gg_job_key(job)), job);
+    gg_index_put(&core->by_key, hash_key(core, job->queue, gg_job_key(job)),
+                 job->index);
     job->key_held = true;
 }
 
@@ -188,7 +203,7 @@ void gg_registry_drop_key(struct gg_core *core, struct gg_job *job)
 {
     if (job->key_held) {
         uint64_t hash = hash_key(core, job->queue, gg_job_key(job));
-        (void)gg_map_remove(&core->by_key, hash, job);
+        (void)gg_index_remove(&core->by_key, hash, job->index);
         job->key_held = false;
     }
 }
@@ -282,7 +297,7 @@ void gg_restore_state(struct gg_core *core, struct gg_job *job, enum gg_job_stat
 void gg_registry_fini(struct gg_core *core)
 {
     for (uint32_t i = 0; i < gg_registry_room(core); i++) {
-        struct gg_job *job = gg_registry_slot(core, i);
+        struct gg_job *job = slot(core, i);
         if (job->state != GG_JOB_NONE) {
             gg_registry_empty(core, job);
         }
@@ -296,6 +311,6 @@ void gg_registry_fini(struct gg_core *core)
         free(core->chunks[i]);
     }
     free(core->chunks);
-    gg_map_fini(&core->by_id);
-    gg_map_fini(&core->by_key);
+    gg_index_fini(&core->by_id);
+    gg_index_fini(&core->by_key);
 }

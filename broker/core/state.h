@@ -15,6 +15,7 @@
 #include "broker/core/core.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
+#include "common/index.h"
 #include "common/map.h"
 #include "common/rng.h"
 
@@ -239,8 +240,8 @@ struct gg_core {
     struct gg_terms *terms_last;
     struct gg_job_attempt_slab *attempt_slabs; /* registry.c */
     struct gg_job_attempt *spare_attempts;
-    struct gg_map by_id;
-    struct gg_map by_key;
+    struct gg_index by_id;
+    struct gg_index by_key;
     uint64_t jobs; /* Known, evicted ones included. */
     uint64_t count[GG_JOB_STATE_COUNT];
     uint64_t memory_bytes;

@@ -61,10 +61,8 @@ bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
     return deadline_of(job, out_at, out_kind);
 }
 
-enum gg_err gg_timers_reserve(struct gg_core *core)
+enum gg_err gg_timers_reserve(struct gg_core *core, uint32_t jobs)
 {
-    /* Every job can come to need a timer, whether or not it has one now. */
-    uint32_t jobs = (uint32_t)core->jobs + 1;
     enum gg_err err = GG_OK;
     for (int kind = GG_TIMER_NONE + 1; err == GG_OK && kind < GG_TIMER_KIND_COUNT;
          kind++) {

@@ -13,8 +13,9 @@
 bool gg_job_deadline(const struct gg_job *job, int64_t *out_at,
                      enum gg_timer_kind *out_kind);
 
-/* Make room for the timer of one more job. GG_ERR_NO_MEMORY changes nothing. */
-GG_MUST_USE enum gg_err gg_timers_reserve(struct gg_core *core);
+/* Make room for the timers of so many jobs, whether or not they have one now.
+ * GG_ERR_NO_MEMORY changes nothing that is seen. */
+GG_MUST_USE enum gg_err gg_timers_reserve(struct gg_core *core, uint32_t jobs);
 
 /* Set the job's timer to its deadline, or stop it. */
 void gg_job_arm(struct gg_core *core, struct gg_job *job);
