@@ -76,7 +76,7 @@ static void count_end(struct gg_core *core, struct gg_job *job)
         [GG_JOB_EXPIRED] = GG_STAT_EXPIRED,
     };
     core->stat[stats[job->state]]++;
-    job->queue->ended[job->state]++;
+    job->queue->ended[job->state - GG_JOB_SUCCEEDED]++;
 }
 
 /* A success keeps its key and drops its payload; all else frees the key at once and

@@ -137,7 +137,7 @@ static bool needs_record(const struct gg_job *job)
  * and the record of the one behind that, on their way while `job` is dealt with. */
 static void fetch_behind(struct gg_job *job)
 {
-    struct gg_link *end = &job->queue->lines[job->priority];
+    struct gg_link *end = gg_queue_line(job->queue, job->priority);
     struct gg_link *next = job->line.next;
     if (next == end) {
         return;
@@ -242,8 +242,12 @@ static struct gg_pool *next_open(struct gg_core *core, struct gg_queue *queue)
     struct gg_link *first;
     while ((first = gg_list_first(&queue->open)) != NULL) {
         struct gg_sub *sub = GG_CONTAINER(first, struct gg_sub, open);
+        bool credit = gg_pool_has_credit(core, sub->pool);
+        if (credit && first->next == &queue->open) {
+            return sub->pool; /* It is alone. */
+        }
         gg_list_remove(&sub->open);
-        if (gg_pool_has_credit(core, sub->pool)) {
+        if (credit) {
             gg_list_push_back(&queue->open, &sub->open);
             return sub->pool;
         }

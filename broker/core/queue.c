@@ -79,18 +79,17 @@ static bool is_volatile(const struct gg_core *core, struct gg_slice name)
 static struct gg_queue *new_queue(struct gg_core *core, struct gg_realm *realm,
                                   struct gg_slice name)
 {
-    struct gg_queue *queue = calloc(1, sizeof *queue);
+    size_t lines = (sizeof(struct gg_queue) + GG_LINE_BYTES - 1) / GG_LINE_BYTES;
+    struct gg_queue *queue = aligned_alloc(GG_LINE_BYTES, lines * GG_LINE_BYTES);
     if (queue == NULL) {
         return NULL;
     }
-    queue->realm = realm;
+    *queue = (struct gg_queue){.realm = realm};
     queue->hash = hash_name(realm, name);
     queue->noted = INT64_MAX;
     queue->by_default_none = is_volatile(core, name);
     gg_name_set(&queue->name, name);
-    for (int i = 0; i < GG_PRIORITIES; i++) {
-        gg_list_init(&queue->lines[i]);
-    }
+    gg_list_init(&queue->line);
     gg_list_init(&queue->running);
     gg_list_init(&queue->subs);
     gg_list_init(&queue->open);
@@ -101,6 +100,7 @@ static void free_queue(struct gg_queue *queue)
 {
     gg_blob_unref(&queue->pause_reason);
     free(queue->held);
+    free(queue->others);
     free(queue);
 }
 
@@ -149,19 +149,51 @@ enum gg_err gg_queue_get(struct gg_core *core, struct gg_slice realm_name,
     return GG_OK;
 }
 
+enum gg_err gg_queue_reserve(struct gg_queue *queue, uint8_t priority)
+{
+    if (priority == GG_PRIORITY_DEFAULT || queue->others != NULL) {
+        return GG_OK;
+    }
+    queue->others = calloc(1, sizeof *queue->others);
+    if (queue->others == NULL) {
+        return GG_ERR_NO_MEMORY;
+    }
+    for (int i = 0; i < GG_PRIORITIES; i++) {
+        gg_list_init(&queue->others->lines[i]);
+    }
+    return GG_OK;
+}
+
+struct gg_link *gg_queue_line(struct gg_queue *queue, uint8_t priority)
+{
+    return priority == GG_PRIORITY_DEFAULT ? &queue->line
+                                           : &queue->others->lines[priority];
+}
+
+void gg_queue_mark(struct gg_queue *queue, uint8_t priority)
+{
+    if (priority == GG_PRIORITY_DEFAULT) {
+        return;
+    }
+    uint64_t *word = &queue->others->filled[priority / 64];
+    uint64_t bit = UINT64_C(1) << (priority % 64);
+    bool empty = gg_list_empty(&queue->others->lines[priority]);
+    *word = empty ? *word & ~bit : *word | bit;
+}
+
 void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front)
 {
     struct gg_queue *queue = job->queue;
     bool held = job->recovered && queue->held != NULL;
     struct gg_link *line = held ? &queue->held[job->priority]
-                                : &queue->lines[job->priority];
+                                : gg_queue_line(queue, job->priority);
     if (front) {
         gg_list_push_front(line, &job->line);
     } else {
         gg_list_push_back(line, &job->line);
     }
     if (!held) {
-        queue->filled[job->priority / 64] |= UINT64_C(1) << (job->priority % 64);
+        gg_queue_mark(queue, job->priority);
     }
     job->ready_since = core->now.mono;
 }
@@ -171,9 +203,7 @@ void gg_queue_pull(struct gg_job *job)
 {
     struct gg_queue *queue = job->queue;
     gg_list_remove(&job->line);
-    if (gg_list_empty(&queue->lines[job->priority])) {
-        queue->filled[job->priority / 64] &= ~(UINT64_C(1) << (job->priority % 64));
-    }
+    gg_queue_mark(queue, job->priority);
     if (queue->noted != INT64_MAX) {
         gg_queue_note(queue);
     }
@@ -197,16 +227,32 @@ void gg_queue_note(struct gg_queue *queue)
     }
 }
 
-struct gg_job *gg_queue_first(const struct gg_queue *queue)
+static struct gg_job *job_at(struct gg_link *link)
 {
-    for (int i = 0; i < GG_PRIORITIES / 64; i++) {
-        if (queue->filled[i] != 0) {
-            int priority = i * 64 + __builtin_ctzll(queue->filled[i]);
-            return GG_CONTAINER(gg_list_first(&queue->lines[priority]), struct gg_job,
-                                line);
+    return link == NULL ? NULL : GG_CONTAINER(link, struct gg_job, line);
+}
+
+/* The first job of the lines from `from` to before `to`, both in whole words. */
+static struct gg_job *first_of(const struct gg_queue_lines *others, int from, int to)
+{
+    for (int i = from / 64; i < to / 64; i++) {
+        if (others->filled[i] != 0) {
+            int priority = i * 64 + __builtin_ctzll(others->filled[i]);
+            return job_at(gg_list_first(&others->lines[priority]));
         }
     }
     return NULL;
+}
+
+struct gg_job *gg_queue_first(const struct gg_queue *queue)
+{
+    const struct gg_queue_lines *others = queue->others;
+    if (others == NULL) {
+        return job_at(gg_list_first(&queue->line));
+    }
+    struct gg_job *first = first_of(others, 0, GG_PRIORITY_DEFAULT);
+    first = first != NULL ? first : job_at(gg_list_first(&queue->line));
+    return first != NULL ? first : first_of(others, GG_PRIORITY_DEFAULT, GG_PRIORITIES);
 }
 
 bool gg_queue_fits(const struct gg_queue *queue, struct gg_slice realm,

@@ -15,6 +15,14 @@ struct gg_queue *gg_queue_find(const struct gg_core *core, struct gg_slice realm
 GG_MUST_USE enum gg_err gg_queue_get(struct gg_core *core, struct gg_slice realm,
                                      struct gg_slice name, struct gg_queue **out_queue);
 
+/* Make room for jobs of that priority. GG_ERR_NO_MEMORY changes nothing. */
+GG_MUST_USE enum gg_err gg_queue_reserve(struct gg_queue *queue, uint8_t priority);
+
+/* The line of that priority, for which there is room. After its list was changed by
+ * hand call gg_queue_mark(). */
+struct gg_link *gg_queue_line(struct gg_queue *queue, uint8_t priority);
+void gg_queue_mark(struct gg_queue *queue, uint8_t priority);
+
 /* Put a READY job into its line: at the end, or at the front when it was handed
  * back. */
 void gg_queue_push(struct gg_core *core, struct gg_job *job, bool front);

@@ -344,7 +344,9 @@ static enum gg_err restore_job(struct gg_core *core, const struct gg_id *id,
         return err;
     }
     *out_what = "out of memory";
-    struct gg_job *job = gg_registry_add(core, queue, id);
+    struct gg_job *job = gg_queue_reserve(queue, (uint8_t)from->priority) == GG_OK
+                             ? gg_registry_add(core, queue, id)
+                             : NULL;
     if (job == NULL) {
         return GG_ERR_NO_MEMORY;
     }
@@ -560,15 +562,15 @@ static void release(struct gg_core *core, struct gg_queue *queue)
     queue->held = NULL;
     core->recovery->held_queues--;
     for (int i = 0; i < GG_PRIORITIES; i++) {
-        struct gg_link *line = &queue->lines[i];
         if (gg_list_empty(&held[i])) {
             continue;
         }
+        struct gg_link *line = gg_queue_line(queue, (uint8_t)i);
         held[i].prev->next = line->next;
         line->next->prev = held[i].prev;
         line->next = held[i].next;
         line->next->prev = line;
-        queue->filled[i / 64] |= UINT64_C(1) << (i % 64);
+        gg_queue_mark(queue, (uint8_t)i);
     }
     free(held);
 }

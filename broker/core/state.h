@@ -15,6 +15,7 @@
 #include "broker/core/core.h"
 #include "broker/core/history.h"
 #include "broker/core/job.h"
+#include "common/fetch.h"
 #include "common/index.h"
 #include "common/map.h"
 #include "common/rng.h"
@@ -27,6 +28,8 @@
 
 enum {
     GG_PRIORITIES = 256,
+    GG_PRIORITY_DEFAULT = 128,
+    GG_JOB_ENDS = GG_JOB_EXPIRED - GG_JOB_SUCCEEDED + 1,
     GG_TERMS_PLACES = 64,         /* Terms that the next job may share. */
     GG_ATTEMPT_SLAB = 64,         /* Attempts allocated together. */
     GG_ANSWERS_PER_STEP = 256,    /* Waiters told in one step. */
@@ -45,33 +48,50 @@ struct gg_realm {
     uint64_t bytes;
 };
 
-struct gg_queue {
-    struct gg_realm *realm;
-    struct gg_name name;
-    uint64_t hash;
+/* The lines of jobs whose priority is not the default one: few queues have them. */
+struct gg_queue_lines {
     struct gg_link lines[GG_PRIORITIES]; /* struct gg_job.line */
     uint64_t filled[GG_PRIORITIES / 64]; /* Bit set: that line is not empty. */
-    struct gg_link running;              /* struct gg_job.line */
-    struct gg_link subs;                 /* struct gg_sub.of_queue */
-    struct gg_link open;                 /* struct gg_sub.open: may have credit. */
-    uint64_t count[GG_JOB_STATE_COUNT];  /* Jobs by state. */
+};
+
+/* With ten thousand queues each is in no cache when its next job comes: what every job
+ * touches stands in the first four lines of it. */
+struct gg_queue {
+    struct gg_realm *realm;
+    uint64_t hash;
     uint64_t jobs;
     uint64_t bytes;
-    uint64_t unstarted;      /* RUNNING and not reported started. */
-    struct gg_adrift adrift; /* Not RUNNING any more, and may yet be started. */
-    int64_t noted;           /* All its subs are in their pools' heaps, none above this;
+    uint64_t unstarted;   /* RUNNING and not reported started. */
+    int64_t noted;        /* All its subs are in their pools' heaps, none above this;
                       INT64_MAX: that is not sure. */
-    uint64_t ended[GG_JOB_STATE_COUNT]; /* Jobs ended since the start, by how. */
-    bool paused;
-    bool by_default_none; /* Jobs that do not say have durability none. */
-    struct gg_wall paused_at;
-    struct gg_blob *pause_reason;
-    uint64_t seq;         /* Number of its last record. */
+    struct gg_link *held; /* Lines of recovered jobs while it is awaited; NULL: none. */
     uint32_t awaited;     /* Agents that served it before a restart, not back yet. */
     bool unheard;         /* … and not back when their time was over. */
-    struct gg_link *held; /* Lines of recovered jobs meanwhile; NULL: none. */
+    bool paused;
+    bool by_default_none; /* Jobs that do not say have durability none. */
+
+    struct gg_link line;    /* struct gg_job.line of READY jobs of default priority. */
+    struct gg_link running; /* struct gg_job.line */
+    struct gg_link open;    /* struct gg_sub.open: may have credit. */
+    struct gg_queue_lines *others; /* NULL: no job has had another priority. */
+    uint64_t seq;                  /* Number of its last record. */
+
+    uint32_t count[GG_JOB_STATE_COUNT]; /* Jobs by state. */
+    uint64_t
+        ended[GG_JOB_ENDS]; /* Jobs ended since the start, by how from SUCCEEDED on. */
+
+    struct gg_name name;
+
+    struct gg_link subs; /* struct gg_sub.of_queue */
+    struct gg_wall paused_at;
+    struct gg_blob *pause_reason;
     struct gg_mono held_until;
+    struct gg_adrift adrift; /* Not RUNNING any more, and may yet be started. */
 };
+
+_Static_assert(offsetof(struct gg_queue, line) == GG_LINE_BYTES, "the first line");
+_Static_assert(offsetof(struct gg_queue, name) <= 208,
+               "names begin in the fourth line");
 
 struct gg_agent;
 
@@ -95,12 +115,12 @@ struct gg_pool {
 struct gg_sub {
     struct gg_pool *pool;
     struct gg_queue *queue;
-    struct gg_link of_pool;
-    struct gg_link of_queue;
     struct gg_link open; /* In queue->open while the pool may have credit, then in
                             pool->shut. */
     struct gg_heap_node urgent; /* Its queue's first job is no more urgent than this.
                                    Not in a heap: the queue has none that may start. */
+    struct gg_link of_pool;
+    struct gg_link of_queue;
 };
 
 enum gg_agent_state {

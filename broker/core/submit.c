@@ -279,7 +279,9 @@ static bool set_options(struct gg_core *core, struct gg_job *job,
 static void create(struct gg_core *core, struct gg_queue *queue,
                    const struct gg_submit *submit, struct verdict *verdict)
 {
-    struct gg_job *job = gg_registry_add(core, queue, &submit->id);
+    struct gg_job *job = gg_queue_reserve(queue, (uint8_t)submit->priority) == GG_OK
+                             ? gg_registry_add(core, queue, &submit->id)
+                             : NULL;
     if (job == NULL || !copy_bytes(core, job, submit) ||
         !set_options(core, job, submit)) {
         if (job != NULL) {

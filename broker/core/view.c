@@ -186,8 +186,8 @@ static void pack_queue(const struct gg_core *core, const struct gg_queue *queue,
     info.blocked = queue->count[GG_JOB_BLOCKED];
     info.running = queue->count[GG_JOB_RUNNING];
     info.failed = queue->count[GG_JOB_FAILED];
-    info.succeeded_total = queue->ended[GG_JOB_SUCCEEDED];
-    info.failed_total = queue->ended[GG_JOB_FAILED];
+    info.succeeded_total = queue->ended[0];
+    info.failed_total = queue->ended[GG_JOB_FAILED - GG_JOB_SUCCEEDED];
     info.bytes = queue->bytes;
     info.paused_at = queue->paused ? (uint64_t)queue->paused_at.ms : 0;
     info.reason = gg_blob_slice(queue->pause_reason);

@@ -46,9 +46,15 @@ static char fault_text[160];
 
 static const char *walk_line(struct walk *walk, struct gg_queue *queue, int priority)
 {
-    bool filled = (queue->filled[priority / 64] >> (priority % 64) & 1) != 0;
-    MUST(filled == !gg_list_empty(&queue->lines[priority]));
-    GG_LIST_EACH(&queue->lines[priority], it)
+    struct gg_queue_lines *others = queue->others;
+    if (priority != GG_PRIORITY_DEFAULT && others == NULL) {
+        return NULL;
+    }
+    struct gg_link *line = gg_queue_line(queue, (uint8_t)priority);
+    bool filled = others != NULL &&
+                  (others->filled[priority / 64] >> (priority % 64) & 1) != 0;
+    MUST(filled == (priority != GG_PRIORITY_DEFAULT && !gg_list_empty(line)));
+    GG_LIST_EACH(line, it)
     {
         struct gg_job *job = GG_CONTAINER(it, struct gg_job, line);
         MUST(job->state == GG_JOB_READY && job->queue == queue);
@@ -336,7 +342,9 @@ static const char *check_sums(struct gg_core *core)
         const struct gg_queue *queue = core->queues[i];
         struct sums part = sums_of(core, queue, NULL);
         MUST(queue->jobs == part.jobs && queue->bytes == part.bytes);
-        MUST(memcmp(queue->count, part.count, sizeof part.count) == 0);
+        for (int state = 0; state < GG_JOB_STATE_COUNT; state++) {
+            MUST(queue->count[state] == part.count[state]);
+        }
     }
     for (uint32_t i = 0; i < core->realm_count; i++) {
         struct sums part = sums_of(core, NULL, &core->realms[i]);
