@@ -7,6 +7,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
+#include "broker/core/recover.h"
 #include "broker/core/registry.h"
 #include "broker/core/timers.h"
 #include "broker/core/watch.h"
@@ -197,7 +198,8 @@ static void pause_queue(struct gg_core *core, struct gg_effects *fx,
 }
 
 /* What of the scope's queues may still start: assigned, not reported as started, also
- * where the lease was given up since. Queues that are not paused do not count: the
+ * where the lease was given up since. An agent that is not back since a restart counts
+ * as one: what it has, nobody knows. Queues that are not paused do not count: the
  * asker's key does not reach them, or somebody has resumed them since. */
 static uint64_t unsettled(const struct gg_core *core, struct gg_slice realm,
                           struct gg_slice pattern)
@@ -206,7 +208,8 @@ static uint64_t unsettled(const struct gg_core *core, struct gg_slice realm,
     for (uint32_t i = 0; i < core->queue_count; i++) {
         const struct gg_queue *queue = core->queues[i];
         if (queue->paused && gg_queue_fits(queue, realm, pattern)) {
-            count += queue->unstarted + gg_adrift_count(&queue->adrift, core->now.mono);
+            count += queue->unstarted + gg_recover_silent(core, queue) +
+                     gg_adrift_count(&queue->adrift, core->now.mono);
         }
     }
     return count;

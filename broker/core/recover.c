@@ -5,6 +5,7 @@
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
 #include "broker/core/lease.h"
+#include "broker/core/operate.h"
 #include "broker/core/persist.h"
 #include "broker/core/queue.h"
 #include "broker/core/registry.h"
@@ -27,8 +28,9 @@ struct gg_recovery {
     size_t count;
     size_t room;
     uint32_t held_queues;
-    struct gg_mono until; /* Then nobody is awaited any longer. */
-    uint32_t *expiring;   /* Places of jobs held that have a start deadline. */
+    struct gg_mono until;    /* Then nobody is awaited any longer. */
+    struct gg_mono start_by; /* Of all that was given before. */
+    uint32_t *expiring;      /* Places of jobs held that have a start deadline. */
     size_t expiring_count;
     size_t expiring_room;
 };
@@ -614,8 +616,16 @@ void gg_recover_agent(struct gg_core *core, struct gg_effects *fx,
         for (uint32_t i = 0; i < core->queue_count; i++) {
             gg_dispatch_queue(core, fx, core->queues[i]);
         }
+        gg_settles_check(core, fx);
     }
     gg_blob_unref(&agent->awaited);
+}
+
+uint32_t gg_recover_silent(const struct gg_core *core, const struct gg_queue *queue)
+{
+    const struct gg_recovery *recovery = core->recovery;
+    bool over = recovery == NULL || gg_mono_reached(recovery->start_by, core->now.mono);
+    return over ? 0 : queue->awaited;
 }
 
 bool gg_recover_next(const struct gg_core *core, struct gg_mono *out_at)
@@ -692,6 +702,7 @@ enum gg_err gg_core_restored(struct gg_core *core, struct gg_now now,
     set_clocks(core);
     raise_epoch(core);
     recovery->until = gg_mono_add(now.mono, core->bounds.lease_ms);
+    recovery->start_by = gg_mono_add(now.mono, core->bounds.start_within_ms);
     if (hold_queues(core) != GG_OK) {
         return GG_ERR_NO_MEMORY;
     }

@@ -21,6 +21,10 @@
 void gg_recover_agent(struct gg_core *core, struct gg_effects *fx,
                       struct gg_agent *agent);
 
+/* Agents that served the queue before the restart, are not back, and may begin what
+ * they were given then: no record tells of it. */
+uint32_t gg_recover_silent(const struct gg_core *core, const struct gg_queue *queue);
+
 /* Let go what still awaits agents once a lease has passed. */
 void gg_recover_due(struct gg_core *core, struct gg_effects *fx);
 

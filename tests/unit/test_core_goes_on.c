@@ -332,6 +332,51 @@ static void once_that_runs_goes_on(void **state)
     assert_int_equal(stage_state(stage, CLIENT, &id), GG_JOB_SUCCEEDED);
 }
 
+/* What agents that are not back yet have in hand, nobody knows. */
+static void pause_after_restart_waits_for_agents_not_back_yet(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+    struct gg_id id = submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    struct gg_assign assign = *assigned(stage, AGENT, 0); /* No record tells of it. */
+    crash(stage);
+
+    stage_say(stage, CLIENT, GG_CMD_PAUSE, 5, &scope);
+    assert_int_equal(stage_count(stage, GG_CMD_DONE), 0);
+    struct gg_held held = {.id = id, .fence = assign.fence, .pool = 1};
+    stage_agent_again(stage, AGENT, "w", 1, "q", 1, &held, 1);
+    assert_int_equal(stage_count(stage, GG_CMD_DONE), 0);
+    stage_outcome(stage, AGENT, &assign, GG_OUTCOME_HANDED_BACK, "");
+
+    const struct said *done = stage_heard(stage, CLIENT, GG_CMD_DONE, 0);
+    assert_non_null(done);
+    assert_int_equal(done->command.as.done.unsettled, 0);
+}
+
+static void agents_that_stay_away_are_unsettled_until_their_start_by(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_scope scope;
+    gg_record_default(GG_RECORD_SCOPE, &scope);
+    (void)submit_keyed(stage, "k");
+    stage_agent(stage, AGENT, "w", "q", 1);
+    crash(stage);
+
+    stage_say(stage, CLIENT, GG_CMD_PAUSE, 5, &scope);
+    stage_wait(stage, (int64_t)stage->bounds.pause_settle_ms);
+    const struct said *done = stage_heard(stage, CLIENT, GG_CMD_DONE, 0);
+    assert_non_null(done);
+    assert_int_equal(done->command.as.done.unsettled, 1);
+
+    stage_wait(stage, (int64_t)stage->bounds.start_within_ms);
+    stage_say(stage, CLIENT, GG_CMD_PAUSE, 6, &scope);
+    done = stage_heard(stage, CLIENT, GG_CMD_DONE, 0);
+    assert_non_null(done);
+    assert_int_equal(done->command.as.done.unsettled, 0);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
@@ -347,6 +392,8 @@ int main(void)
         TEST(held_job_goes_once_a_lease_has_passed),
         TEST(agent_that_said_goodbye_is_not_awaited),
         TEST(start_deadline_is_not_judged_while_agents_are_awaited),
+        TEST(pause_after_restart_waits_for_agents_not_back_yet),
+        TEST(agents_that_stay_away_are_unsettled_until_their_start_by),
         TEST(once_is_on_disk_before_it_is_assigned),
         TEST(answer_to_many_waits_for_the_record_of_each),
         TEST(once_that_may_have_started_is_never_started_again),
