@@ -22,6 +22,11 @@ struct gg_wall gg_wall_now(void)
     return (struct gg_wall){read_ms(CLOCK_REALTIME)};
 }
 
+struct gg_wall gg_wall_tick(void)
+{
+    return (struct gg_wall){read_ms(CLOCK_REALTIME_COARSE)};
+}
+
 struct gg_now gg_now(void)
 {
     return (struct gg_now){.mono = gg_mono_now(), .wall = gg_wall_now()};

@@ -10,6 +10,7 @@
 
 enum {
     POLL_MS = 1000,
+    ANSWERS_A_LOOK = 16, /* Answers of one poll for each look at the clock. */
     GIVE_UP_US = 10 * 1000 * 1000,
     LENT_BYTES = 16384, /* Smaller payloads are copied in any case. */
 };
@@ -33,7 +34,8 @@ struct running {
     struct gg_load_report *out;
     struct slot *free;
     uint64_t in_flight;
-    int64_t last_us; /* When an answer came last. */
+    int64_t last_us;    /* When an answer came last. */
+    unsigned int heard; /* Answers since the clock was looked at; 0: look. */
 };
 
 static void on_answer(void *ctx, const ganger_answer *answer)
@@ -44,7 +46,9 @@ static void on_answer(void *ctx, const ganger_answer *answer)
     if (!answer->final) {
         return;
     }
-    running->last_us = gg_mono_us();
+    if (running->heard++ % ANSWERS_A_LOOK == 0) {
+        running->last_us = gg_mono_us();
+    }
     if (answer->err == GANGER_OK && answer->job != NULL &&
         answer->job->state == GANGER_SUCCEEDED) {
         out->succeeded++;
@@ -100,6 +104,7 @@ static void loop(ganger *broker, struct running *running,
         if (!fill(broker, running, submission, &left)) {
             return;
         }
+        running->heard = 0;
         if (running->in_flight > 0 && ganger_poll(broker, POLL_MS) != GANGER_OK) {
             out->err = GANGER_NO_MEMORY;
             return;

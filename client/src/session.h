@@ -142,8 +142,8 @@ struct gg_request *gg_session_begin(struct gg_session *session,
 GG_MUST_USE enum gg_err gg_session_write(struct gg_request *request, const void *record,
                                          struct gg_blob *holder);
 
-/* Put it in line. It ends at `deadline`, if that is not NULL. GG_ERR_NO_MEMORY: it has
- * been given up. */
+/* Put it in line. It ends at `deadline`, if that is not NULL. `now` need not be known
+ * beside other requests. GG_ERR_NO_MEMORY: it has been given up. */
 GG_MUST_USE enum gg_err gg_session_put(struct gg_session *session,
                                        struct gg_request *request, struct gg_mono now,
                                        const struct gg_mono *deadline);
