@@ -8,10 +8,11 @@ enum {
     POOL_MAX = 64,
     POOLED_BYTES_MAX = 1 << 17, /* A message that grew beyond gives its memory back. */
     FRAME_BYTES_MAX = 1 << 30,
-    /* So many commands leave at once: larger messages save nothing more, and while the
-     * peer works on these the broker works on the next. Everything in one lump would
-     * have each side wait for the other. */
+    /* So many commands that somebody waits for leave at once: larger messages save
+     * nothing more, and while the peer works on these the broker works on the next.
+     * Everything in one lump would have each side wait for the other. */
     EARLY_COMMANDS = 250,
+    PATIENT_COMMANDS = 1000, /* So many, though nobody waits for them. */
     EARLY_BYTES = 1 << 20, /* Flush a peer at once when so much has gathered for it. */
     FIRST_HELD = 64,
 };
@@ -21,6 +22,7 @@ struct out {
     struct gg_link link;
     struct gg_buf bytes; /* GG_PREFIX_BYTES of room, then the commands. */
     uint32_t count;
+    uint32_t awaited; /* Of them, those that are not patient. */
     uint8_t type;
     bool closed; /* Nothing may be added. */
     uint64_t sequence;
@@ -133,9 +135,10 @@ static struct out *open_message(struct gg_outbox *box, struct gg_peer *peer,
 static void flush_peer(struct gg_outbox *box, struct gg_peer *peer);
 
 /* Put one command into the peer's open message. */
-static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type,
+static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type, bool patient,
                 struct gg_slice command, uint64_t token, struct gg_blob *attachment)
 {
+    peer->urgent = peer->urgent || !patient;
     if (peer->doomed != NULL) {
         return;
     }
@@ -156,6 +159,7 @@ static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type,
         return;
     }
     out->count++;
+    out->awaited += !patient;
     peer->backlog_bytes += command.len;
     if (attachment != NULL) {
         out->attachment = gg_blob_ref(attachment);
@@ -163,7 +167,7 @@ static void put(struct gg_outbox *box, struct gg_peer *peer, uint8_t type,
         peer->shared_bytes += attachment->len;
     }
     if (peer->backlog_bytes + peer->shared_bytes > EARLY_BYTES ||
-        out->count >= EARLY_COMMANDS) {
+        out->awaited >= EARLY_COMMANDS || out->count >= PATIENT_COMMANDS) {
         flush_peer(box, peer);
     }
     if (peer->backlog_bytes > box->backlog_bytes_max) {
@@ -258,8 +262,7 @@ void gg_outbox_drop(struct gg_outbox *box, struct gg_peer *peer)
 
 void gg_outbox_say(struct gg_outbox *box, struct gg_peer *peer, struct gg_slice command)
 {
-    peer->urgent = true;
-    put(box, peer, GG_MESSAGE_COMMANDS, command, 0, NULL);
+    put(box, peer, GG_MESSAGE_COMMANDS, false, command, 0, NULL);
 }
 
 /* ---- held until durable ---- */
@@ -362,8 +365,7 @@ void gg_outbox_add(struct gg_outbox *box, struct gg_peer *peer,
     uint8_t type = effect->type == GG_FX_WELCOME ? (uint8_t)GG_MESSAGE_WELCOME
                                                  : (uint8_t)GG_MESSAGE_COMMANDS;
     if (effect->after <= box->durable) {
-        peer->urgent = peer->urgent || !effect->patient;
-        put(box, peer, type, bytes, effect->token, effect->attachment);
+        put(box, peer, type, effect->patient, bytes, effect->token, effect->attachment);
     } else if (!hold(box, peer, type, bytes, effect)) {
         gg_outbox_doom(box, peer, "no_memory");
     }
@@ -378,9 +380,8 @@ void gg_outbox_release(struct gg_outbox *box, uint64_t durable)
         struct gg_withheld *held = heap_pop(box);
         struct gg_peer *peer = gg_peers_at(box->peers, held->peer);
         if (peer != NULL && peer->serial == held->serial) {
-            peer->urgent = peer->urgent || !held->patient;
-            put(box, peer, held->type, gg_slice_of(held->bytes, held->len), held->token,
-                held->attachment);
+            put(box, peer, held->type, held->patient,
+                gg_slice_of(held->bytes, held->len), held->token, held->attachment);
         }
         free_held(box, held);
     }

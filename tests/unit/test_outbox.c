@@ -124,6 +124,15 @@ static void say(struct fixture *f, struct gg_peer *peer, uint64_t after,
     emit(f, peer, after, text, 0, NULL);
 }
 
+static void say_patiently(struct fixture *f, struct gg_peer *peer)
+{
+    struct gg_effect effect = {
+        .type = GG_FX_SEND, .peer = peer->number, .len = 1, .patient = true};
+    gg_buf_clear(&f->fx.arena);
+    gg_buf_append(&f->fx.arena, "p", 1);
+    gg_outbox_add(&f->box, peer, &f->fx, &effect);
+}
+
 static void put(struct fixture *f, uint64_t number)
 {
     struct gg_store_key key = {.kind = GG_STORE_JOB, .id = {.bytes = {1}}};
@@ -323,6 +332,31 @@ static void backlog_beyond_bound_dooms_session(void **state)
     assert_null(f->b->doomed);
 }
 
+/* Confirmations of many outcomes and the jobs that come in their place are one message,
+ * unless there are too many of them. */
+static void what_nobody_waits_for_goes_with_what_somebody_does(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 300; i++) {
+        say_patiently(f, f->a);
+    }
+    gg_outbox_flush(&f->box, false);
+    assert_int_equal(f->wire.sent_count, 0);
+    for (int i = 0; i < 250; i++) {
+        say(f, f->a, 0, "u");
+    }
+    assert_int_equal(f->wire.sent_count, 1);
+    assert_int_equal(f->wire.sent[0].count, (300 + 250) & 0xff); /* Its last byte. */
+
+    for (int i = 0; i < 999; i++) {
+        say_patiently(f, f->b);
+    }
+    assert_int_equal(f->wire.sent_count, 1);
+    say_patiently(f, f->b);
+    assert_int_equal(f->wire.sent_count, 2);
+    assert_int_equal(f->wire.sent[1].count, 1000 & 0xff);
+}
+
 static void vanished_peer_is_doomed(void **state)
 {
     struct fixture *f = *state;
@@ -386,6 +420,7 @@ int main(void)
         TEST(tokens_come_back_once_acknowledged),
         TEST(stuck_peer_keeps_its_batch_and_hurts_nobody),
         TEST(backlog_beyond_bound_dooms_session),
+        TEST(what_nobody_waits_for_goes_with_what_somebody_does),
         TEST(vanished_peer_is_doomed),
         TEST(message_stays_below_what_receivers_take),
         TEST(unacknowledged_attachments_hold_the_next_back),
