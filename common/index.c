@@ -1,10 +1,11 @@
 #include "common/index.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "common/assert.h"
 
-enum { FIRST_SLOTS = 64, MOVES_PER_PUT = 16 };
+enum { FIRST_SLOTS = 64, MOVES_PER_PUT = 16, PAGE_BYTES = 2 << 20 };
 
 static uint32_t table_find(const struct gg_index_table *table, uint32_t hash,
                            const void *key, gg_index_match_fn *match, void *ctx)
@@ -96,6 +97,17 @@ uint32_t gg_index_find(const struct gg_index *index, uint64_t hash, const void *
                : table_find(&index->old, (uint32_t)hash, key, match, ctx);
 }
 
+/* Each look into a table of many megabytes is on another page, and to find where that
+ * lies costs more than the look: fewer and larger pages, where there are any. */
+static void ask_for_large_pages(struct gg_index_slot *slots, size_t bytes)
+{
+    size_t skip = (PAGE_BYTES - (uintptr_t)slots % PAGE_BYTES) % PAGE_BYTES;
+    if (bytes >= skip + PAGE_BYTES) {
+        size_t whole = (bytes - skip) / PAGE_BYTES * PAGE_BYTES;
+        (void)madvise((char *)slots + skip, whole, MADV_HUGEPAGE);
+    }
+}
+
 enum gg_err gg_index_grow(struct gg_index *index)
 {
     struct gg_index_table *now = &index->now;
@@ -108,6 +120,7 @@ enum gg_err gg_index_grow(struct gg_index *index)
     if (fresh == NULL) {
         return GG_ERR_NO_MEMORY;
     }
+    ask_for_large_pages(fresh, bigger * sizeof *fresh);
     index->old = *now;
     index->moved = 0;
     index->room = bigger / 8 * 5;
