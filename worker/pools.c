@@ -41,8 +41,8 @@ const struct gg_setting gg_pool_settings_table[] = {
     {"overflow_idle", GG_SETTING_DURATION, "10s", 0, GG_YEAR_MS, AT(overflow_idle_ms),
      "An executor beyond size ends when it has been idle for this long."},
     {"batch", GG_SETTING_NUMBER, "1", 1, 64, AT(batch),
-     "Jobs that an executor has in hand: it does one after another, and what waits is "
-     "nobody else's. More than 1 is for short jobs, which then cost no round trip."},
+     "Jobs that an executor, or each place for a program, has in hand: one after "
+     "another, and what waits is nobody else's. More than 1 saves short jobs a trip."},
     {"order", GG_SETTING_TEXT, "lifo", 0, 0, AT(order),
      "Which idle executor gets the next job: lifo the one used last, fifo the one "
      "idle for longest."},
@@ -301,15 +301,18 @@ static enum gg_err check_command(struct gg_pool_settings *pool,
 static enum gg_err check_stays(const struct gg_pool_settings *pool,
                                struct gg_settings_fault *out_fault)
 {
-    bool said = pool->overflow > 0 || pool->batch > 1 || pool->partitions > 0 ||
-                pool->recycle_jobs > 0 || pool->recycle_bytes > 0 ||
-                pool->recycle_ms > 0 || pool->sup.fifo ||
+    bool noop = pool->kind == GG_POOL_NOOP;
+    bool said = pool->overflow > 0 || (noop && pool->batch > 1) ||
+                pool->partitions > 0 || pool->recycle_jobs > 0 ||
+                pool->recycle_bytes > 0 || pool->recycle_ms > 0 || pool->sup.fifo ||
                 pool->sup.restart != GG_RESTART_PERMANENT;
     return said
                ? gg_settings_refuse(
                      out_fault,
-                     "overflow, batch, order, restart, partitions and recycle_ are for "
-                     "a coprocess or a handler: nothing else stays",
+                     noop ? "overflow, batch, order, restart, partitions and recycle_: "
+                            "a builtin has no executors"
+                          : "overflow, order, restart, partitions and recycle_ are for "
+                            "a coprocess or a handler: nothing else stays",
                      "")
                : GG_OK;
 }

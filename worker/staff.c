@@ -134,6 +134,7 @@ void gg_staff_init(struct gg_staff *staff, struct gg_worker *agent,
     staff->world.resting = &staff->resting;
     staff->world.unsent = &staff->unsent;
     staff->world.talking = &staff->talking;
+    staff->world.spare_folders = &staff->spare_folders;
     gg_sup_init(&staff->sup);
 }
 
@@ -573,19 +574,24 @@ static void begin_in_executors(struct gg_staff_pool *pool, struct gg_now now)
     begin_ahead(pool, now);
 }
 
+/* With a batch there are more in hand than run at a time; those stand in line here,
+ * and go back to the broker when it wants them. */
+static void begin_programs(struct gg_staff_pool *pool, struct gg_now now)
+{
+    struct gg_worker *agent = pool->staff->agent;
+    const struct gg_pool_now *in_hand = &agent->pools[pool->index];
+    while (in_hand->waiting > 0 &&
+           in_hand->open - in_hand->waiting < pool->settings.size) {
+        begin_program(pool, gg_worker_next_start(agent, pool->index), now);
+    }
+}
+
 static void begin_attempts(struct gg_staff_pool *pool, struct gg_now now)
 {
-    if (pool->settings.kind != GG_POOL_PROGRAM) {
+    if (pool->settings.kind == GG_POOL_PROGRAM) {
+        begin_programs(pool, now);
+    } else {
         begin_in_executors(pool, now);
-        return;
-    }
-    for (;;) {
-        struct gg_attempt *attempt = gg_worker_next_start(pool->staff->agent,
-                                                          pool->index);
-        if (attempt == NULL) {
-            return;
-        }
-        begin_program(pool, attempt, now);
     }
 }
 
@@ -764,19 +770,23 @@ void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
     gg_executor_send_all(&staff->world);
     follow_tree(staff, now.mono);
     gg_executor_rest(&staff->world, now.mono);
+    gg_folder_trim(&staff->world, now.mono);
     do_todos(staff);
     report(staff, now);
 }
 
 bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)
 {
-    struct gg_mono tree;
-    bool in_tree = gg_sup_next_wake(&staff->sup, &tree);
-    bool resting = gg_executor_next_rest(&staff->world, out_at);
-    if (in_tree && (!resting || tree.ms < out_at->ms)) {
-        *out_at = tree;
+    struct gg_mono at;
+    bool any = gg_executor_next_rest(&staff->world, out_at);
+    if (gg_sup_next_wake(&staff->sup, &at)) {
+        *out_at = any && out_at->ms < at.ms ? *out_at : at;
+        any = true;
     }
-    bool any = in_tree || resting;
+    if (gg_folder_next_trim(&staff->world, &at)) {
+        *out_at = any && out_at->ms < at.ms ? *out_at : at;
+        any = true;
+    }
     for (uint32_t i = 0; i < staff->end; i++) {
         struct gg_mono source;
         if (staff->pools[i].used &&

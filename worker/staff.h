@@ -10,6 +10,7 @@
 #include "worker/agent.h"
 #include "worker/exec/cgroup.h"
 #include "worker/exec/executor.h"
+#include "worker/exec/folder.h"
 #include "worker/exec/program.h"
 #include "worker/pools.h"
 #include "worker/sup/sup.h"
@@ -39,6 +40,7 @@ struct gg_staff {
     struct gg_link resting;
     struct gg_link unsent;
     struct gg_link talking;
+    struct gg_spare_folders spare_folders;
     struct gg_sup sup;
     struct gg_cgroup_place cgroups; /* Empty until a pool asks for one. */
     uint32_t end;                   /* No place from here on has been used. */

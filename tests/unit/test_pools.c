@@ -109,6 +109,8 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     assert_refused(f, "[pool a]\nqueues = x\nprogram = 'y\n", "quote without its end");
     assert_refused(f, "[pool a]\nqueues = x y/z\nprogram = p\n", "pattern of a queue");
     assert_refused(f, "[pool a]\nqueues = x\nbuiltin = echo\n", "only noop");
+    assert_refused(f, "[pool a]\nqueues = x\nbuiltin = noop\nbatch = 2\n",
+                   "a builtin has no executors");
     assert_refused(f, "[pool a]\nqueues = x\ncoprocess = p\norder = random\n",
                    "lifo or fifo");
     assert_refused(f, "[pool a]\nqueues = x\ncoprocess = p\nrestart = always\n",

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -29,6 +30,88 @@ enum gg_err gg_folder_make(const struct gg_run_world *world, const struct gg_cag
     }
     return GG_OK;
 }
+
+/* ---- spare ones ---- */
+
+enum { SPARE_MS = 1000 };
+
+static bool write_path(const struct gg_run_world *world, uint64_t number,
+                       char out[GG_FOLDER_BYTES])
+{
+    int len = snprintf(out, GG_FOLDER_BYTES, "%s/%llu", world->temp_folder,
+                       (unsigned long long)number);
+    return len > 0 && len < GG_FOLDER_BYTES;
+}
+
+enum gg_err gg_folder_take(const struct gg_run_world *world, const struct gg_cage *cage,
+                           uint64_t number, char out[GG_FOLDER_BYTES],
+                           uint64_t *out_number)
+{
+    struct gg_spare_folders *spare = world->spare_folders;
+    bool other = cage != NULL && cage->has_user;
+    uint32_t uid = other ? cage->uid : geteuid();
+    uint32_t gid = other ? cage->gid : getegid();
+    for (uint32_t i = spare->count; i > 0; i--) {
+        if (spare->items[i - 1].uid == uid && spare->items[i - 1].gid == gid &&
+            write_path(world, spare->items[i - 1].number, out)) {
+            *out_number = spare->items[i - 1].number;
+            spare->items[i - 1] = spare->items[--spare->count];
+            return GG_OK;
+        }
+    }
+    *out_number = number;
+    return gg_folder_make(world, cage, "", number, out);
+}
+
+/* Nothing in it, and nothing about it that its last user has changed. */
+static bool is_as_made(const char *folder, struct stat *out)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = fd >= 0 && fstat(fd, out) == 0 && (out->st_mode & 07777) == 0700 &&
+                gg_folder_is_empty(fd);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return good;
+}
+
+void gg_folder_leave(const struct gg_run_world *world, const char *folder,
+                     uint64_t number, struct gg_mono now)
+{
+    struct gg_spare_folders *spare = world->spare_folders;
+    struct stat stat;
+    if (number == 0 || spare->count == GG_SPARE_FOLDERS_MAX ||
+        !is_as_made(folder, &stat)) {
+        gg_folder_remove(world, folder);
+        return;
+    }
+    spare->items[spare->count].number = number;
+    spare->items[spare->count].uid = stat.st_uid;
+    spare->items[spare->count++].gid = stat.st_gid;
+    spare->drop_at = gg_mono_add(now, SPARE_MS);
+}
+
+void gg_folder_trim(const struct gg_run_world *world, struct gg_mono now)
+{
+    struct gg_spare_folders *spare = world->spare_folders;
+    char path[GG_FOLDER_BYTES];
+    if (spare->count == 0 || !gg_mono_reached(spare->drop_at, now)) {
+        return;
+    }
+    for (; spare->count > 0; spare->count--) {
+        if (write_path(world, spare->items[spare->count - 1].number, path)) {
+            gg_folder_remove(world, path);
+        }
+    }
+}
+
+bool gg_folder_next_trim(const struct gg_run_world *world, struct gg_mono *out_at)
+{
+    *out_at = world->spare_folders->drop_at;
+    return world->spare_folders->count > 0;
+}
+
+/* ---- removing ---- */
 
 static void on_removed(struct gg_child *child, const struct gg_keeper_report *report)
 {

@@ -27,7 +27,12 @@
 /* The mark in the environment of all that descends from a child. */
 static const char mark_name[] = "GANGER_CHILD";
 
-enum { MARK_BYTES = 64, SWEEP_MS = 20, SETTLE_MS = 1000 };
+enum {
+    MARK_BYTES = 64,
+    SWEEP_MS = 20,
+    SETTLE_MS = 1000,
+    STARTED_MS = 1, /* A program that is done by then is told once, not twice. */
+};
 
 struct child {
     struct gg_link link;
@@ -50,8 +55,10 @@ struct keeper {
     int signals_fd;
     int timer_fd;
     pid_t self;
-    bool untold;       /* A report did not fit into the socket. */
-    bool orphans_left; /* Orphans were killed that have not been reaped. */
+    bool untold;            /* A report did not fit into the socket. */
+    bool orphans_left;      /* Orphans were killed that have not been reaped. */
+    bool started;           /* Children have started that have not been told. */
+    struct gg_mono tell_at; /* They are told then, or with the next end. */
 };
 
 static struct child *find_number(struct keeper *keeper, uint64_t number)
@@ -122,6 +129,7 @@ static void forget_child(struct keeper *keeper, struct child *child)
 static void tell_all(struct keeper *keeper)
 {
     keeper->untold = false;
+    keeper->started = false;
     /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is out of the list. */
     GG_LIST_EACH(&keeper->children, it)
     {
@@ -466,13 +474,17 @@ static void on_spawn(struct keeper *keeper, struct parcel *parcel)
         child->running = true;
         child->started_report = (struct gg_keeper_report){
             .op = GG_KEEPER_STARTED, .pid = child->pid, .child = child->number};
+        if (!keeper->started) {
+            keeper->started = true;
+            keeper->tell_at = gg_mono_add(gg_mono_now(), STARTED_MS);
+        }
     } else {
         child->ended_report = (struct gg_keeper_report){.op = GG_KEEPER_FAILED,
                                                         .child = child->number,
                                                         .stage = (int32_t)stage,
                                                         .error = error};
+        tell_all(keeper);
     }
-    tell_all(keeper);
 }
 
 static void on_stop(struct child *child, const struct gg_keeper_order *order)
@@ -579,6 +591,20 @@ static void end_everything(struct keeper *keeper)
     }
 }
 
+/* Killed orphans are looked at again until they are gone. */
+static int wait_ms(const struct keeper *keeper)
+{
+    if (keeper->started) {
+        return STARTED_MS;
+    }
+    return keeper->orphans_left ? SWEEP_MS : -1;
+}
+
+static bool is_time_to_tell(const struct keeper *keeper)
+{
+    return keeper->started && gg_mono_reached(keeper->tell_at, gg_mono_now());
+}
+
 static void turn_until_agent_goes(struct keeper *keeper, struct parcel *parcel)
 {
     for (;;) {
@@ -589,15 +615,14 @@ static void turn_until_agent_goes(struct keeper *keeper, struct parcel *parcel)
             {.fd = keeper->signals_fd, .events = POLLIN},
             {.fd = keeper->timer_fd, .events = POLLIN},
         };
-        /* Killed orphans are looked at again until they are gone. */
-        (void)poll(items, 3, keeper->orphans_left ? SWEEP_MS : -1);
+        (void)poll(items, 3, wait_ms(keeper));
         if (items[2].revents != 0) {
             check_deadlines(keeper);
         }
         if (items[1].revents != 0 || keeper->orphans_left) {
             reap_all(keeper);
         }
-        if ((items[0].revents & POLLOUT) != 0) {
+        if ((items[0].revents & POLLOUT) != 0 || is_time_to_tell(keeper)) {
             tell_all(keeper);
         }
         if ((items[0].revents & ~POLLOUT) != 0 && !take_orders(keeper, parcel)) {

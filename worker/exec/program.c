@@ -39,6 +39,8 @@ struct gg_program {
     bool snoozed;
     uint64_t snooze_ms;
     bool warned;
+    bool begun;             /* It has been told that it runs. */
+    uint64_t folder_number; /* 0: an agent before us has made it. */
     char folder[GG_FOLDER_BYTES];
 };
 
@@ -55,6 +57,16 @@ static void destroy(struct gg_program *program)
 
 /* ---- what it says ---- */
 
+/* It may have something to say before the keeper tells of it. */
+static void tell_begun(struct gg_program *program)
+{
+    const struct gg_run_hooks *hooks = &program->world->hooks;
+    if (!program->begun) {
+        program->begun = true;
+        hooks->started(hooks->ctx, program->fence);
+    }
+}
+
 static void on_line(void *ctx, const struct gg_line *line)
 {
     struct gg_program *program = ctx;
@@ -64,6 +76,7 @@ static void on_line(void *ctx, const struct gg_line *line)
         return;
     }
     const struct gg_run_hooks *hooks = &program->world->hooks;
+    tell_begun(program);
     hooks->said(hooks->ctx, program->fence, line);
 }
 
@@ -159,7 +172,8 @@ static void finish(struct gg_program *program, struct gg_ending *ending)
 {
     const struct gg_run_hooks hooks = program->world->hooks;
     uint64_t fence = program->fence;
-    gg_folder_remove(program->world, program->folder);
+    gg_folder_leave(program->world, program->folder, program->folder_number,
+                    gg_mono_now());
     hooks.ended(hooks.ctx, fence, ending);
     gg_blob_unref(&ending->result);
     destroy(program);
@@ -205,8 +219,7 @@ static void on_report(struct gg_child *child, const struct gg_keeper_report *rep
 {
     struct gg_program *program = child->ctx;
     if (report->op == GG_KEEPER_STARTED) {
-        const struct gg_run_hooks *hooks = &program->world->hooks;
-        hooks->started(hooks->ctx, program->fence);
+        tell_begun(program);
     } else if (report->op == GG_KEEPER_FAILED) {
         char stage[128];
         struct gg_ending ending;
@@ -355,7 +368,9 @@ static struct gg_program *make(const struct gg_run_world *world,
     program->snoozed = false;
     program->snooze_ms = 0;
     program->warned = false;
+    program->begun = false;
     program->folder[0] = '\0';
+    program->folder_number = 0;
     gg_buf_init(&program->result, (size_t)spec->result_bytes_max);
     gg_tail_clear(&program->tail);
     gg_lines_init(&program->lines);
@@ -378,7 +393,8 @@ enum gg_err gg_program_begin(const struct gg_run_world *world,
         return GG_ERR_NO_MEMORY;
     }
     const struct gg_cage *cage = spec->style == NULL ? NULL : spec->style->cage;
-    if (gg_folder_make(world, cage, "", spec->fence, program->folder) != GG_OK) {
+    if (gg_folder_take(world, cage, spec->fence, program->folder,
+                       &program->folder_number) != GG_OK) {
         gg_ending_not_started("cannot make the folder of the attempt", errno,
                               out_ending);
         destroy(program);

@@ -48,6 +48,8 @@ struct gg_run_hooks {
     void (*returned)(void *ctx, uint64_t fence);
 };
 
+struct gg_spare_folders; /* See worker/exec/folder.h. */
+
 /* What the executors of one agent share. */
 struct gg_run_world {
     struct gg_poller *poller;
@@ -56,6 +58,7 @@ struct gg_run_world {
     struct gg_link *resting; /* Idle executors whose lease the keeper still holds. */
     struct gg_link *unsent;  /* Those that have been given attempts in this turn. */
     struct gg_link *talking; /* Those that may have said more, and do not ring. */
+    struct gg_spare_folders *spare_folders;
     const char *temp_folder; /* Each attempt gets a folder in it. */
     bool verbose;            /* Pass standard error of jobs on to our own. */
 };

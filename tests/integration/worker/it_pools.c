@@ -436,6 +436,66 @@ static void bad_file_is_refused_with_78(void **state)
     assert_non_null(strstr(said, ":4: there is no setting 'colour'"));
 }
 
+/* ---- programs ---- */
+
+/* An agent whose pool A runs its payload as a script of the shell. */
+static void start_shells(struct fixture *f, const char *more)
+{
+    FILE *file = fopen(f->config, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "[pool a]\nqueues = a\nprogram = sh\n%s\n", more);
+    (void)fclose(file);
+    start_agent(f);
+}
+
+static void programs_beyond_the_size_wait_and_can_be_had_back(void **state)
+{
+    struct fixture *f = *state;
+    start_shells(f, "size = 1\nbatch = 3");
+    fake_until(&f->broker, f->broker.slots == 3);
+
+    const struct fake_job *first = assign(f, A, "while :; do sleep 0.02; done");
+    const struct fake_job *second = assign(f, A, "echo second");
+    const struct fake_job *third = assign(f, A, "echo third");
+    fake_until(&f->broker, first->started);
+    fake_stop(&f->broker, second, GG_STOP_WITHDRAWN, 0);
+    fake_until(&f->broker, second->outcomes > 0);
+    assert_false(third->started);
+    fake_stop(&f->broker, first, GG_STOP_CANCELLED, 100);
+
+    fake_until(&f->broker, first->outcomes > 0 && third->outcomes > 0);
+    assert_int_equal(second->kind, GG_OUTCOME_HANDED_BACK);
+    assert_true(second->never_started);
+    assert_int_equal(first->kind, GG_OUTCOME_CANCELLED);
+    assert_string_equal(third->result, "third\n");
+}
+
+/* An empty folder serves again; whatever has been done to it, nobody finds it so. */
+static void folder_of_a_program_is_as_if_new(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const misdeeds[] = {"touch $TMPDIR/a",
+                                           "mkdir -p $TMPDIR/b/c",
+                                           "chmod 777 $TMPDIR",
+                                           "rmdir $TMPDIR",
+                                           "rmdir $TMPDIR && ln -s /tmp $TMPDIR",
+                                           "rmdir $TMPDIR && touch $TMPDIR"};
+    start_shells(f, "size = 1");
+    const struct fake_job *one = run(f, A, "printf %s $TMPDIR");
+    const struct fake_job *two = run(f, A, "printf %s $TMPDIR");
+    assert_int_equal(one->kind, GG_OUTCOME_SUCCEEDED);
+    assert_string_equal(one->result, two->result);
+
+    for (size_t i = 0; i < sizeof misdeeds / sizeof misdeeds[0]; i++) {
+        (void)run(f, A, misdeeds[i]);
+        const struct fake_job *next = run(f, A, "stat -c %F,%a $TMPDIR; ls -A $TMPDIR");
+        assert_string_equal(next->result, "directory,700\n");
+    }
+
+    const struct fake_job *last = run(f, A, "printf %s $TMPDIR");
+    fake_until(&f->broker, access(last->result, F_OK) != 0); /* Soon it is gone. */
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -448,6 +508,8 @@ int main(void)
         TEST(executor_is_replaced_after_its_jobs),
         TEST(executor_that_has_grown_is_replaced),
         TEST(jobs_of_one_key_run_in_order_on_one_executor),
+        TEST(programs_beyond_the_size_wait_and_can_be_had_back),
+        TEST(folder_of_a_program_is_as_if_new),
         TEST(bad_file_is_refused_with_78),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
