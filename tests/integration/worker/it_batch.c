@@ -57,6 +57,7 @@ struct fixture {
     struct fake_job *first;
     struct fake_job *behind[BEHIND];
     struct fake_job *last;
+    pid_t executor; /* That they are with. */
 };
 
 static int setup(void **state)
@@ -139,6 +140,7 @@ static void line_up(struct fixture *f, const char *first, uint64_t first_timeout
         for (int j = 0; j < WARM_UPS; j++) {
             assert_int_equal(run(f, words->count)->kind, GG_OUTCOME_SUCCEEDED);
         }
+        f->executor = (pid_t)strtol(run(f, words->pid)->result, NULL, 10);
         (void)kill(f->broker.agent, SIGSTOP); /* They arrive together. */
         f->first = assign(f, text, first_timeout_ms);
         for (int j = 0; j < BEHIND; j++) {
@@ -156,6 +158,7 @@ static void line_up(struct fixture *f, const char *first, uint64_t first_timeout
         }
         open_gate(f);
         fake_until(&f->broker, all_ended(f));
+        (void)run(f, words->die); /* What it has written now is held against it. */
     }
     fail_msg("the executor was never fast enough");
 }
@@ -196,10 +199,9 @@ static void those_behind_are_done_in_order_and_their_time_begins_with_them(void 
 static void death_is_that_of_the_one_in_work_and_the_others_run_elsewhere(void **state)
 {
     struct fixture *f = *state;
-    pid_t pid = (pid_t)strtol(run(f, words->pid)->result, NULL, 10);
     line_up_counts(f, words->until, 0);
 
-    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(kill(f->executor, SIGKILL), 0);
 
     fake_until(&f->broker, all_ended(f));
     assert_int_equal(f->first->kind, GG_OUTCOME_CRASHED);
@@ -217,12 +219,11 @@ static void outcomes_of_one_that_died_unheard_count(void **state)
     struct fixture *f = *state;
     const char *const behind[BEHIND] = {words->count, words->count, words->die,
                                         words->count};
-    pid_t pid = (pid_t)strtol(run(f, words->pid)->result, NULL, 10);
     line_up(f, words->until, 0, behind, 0);
 
     (void)kill(f->broker.agent, SIGSTOP);
     open_gate(f);
-    while (kill(pid, 0) == 0) {
+    while (kill(f->executor, 0) == 0) {
         fake_turn(&f->broker, 10);
     }
     (void)kill(f->broker.agent, SIGCONT);
