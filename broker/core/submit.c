@@ -65,7 +65,7 @@ static void check_id_time(const struct gg_core *core, const struct gg_submit *su
 {
     int64_t age = gg_steady_wall(core).ms - gg_id_time(&submit->id).ms;
     int64_t window = (int64_t)core->bounds.id_window_ms;
-    if (age > window) {
+    if (age >= window) { /* From then on the id of a job is not remembered. */
         refuse(
             verdict, GG_ERR_ID_TOO_OLD,
             "the id is not known and %lld s old; ids are remembered for %lld s: make "

@@ -206,7 +206,7 @@ struct model_answer model_submit(struct model *model, const struct model_job *as
         got.existing = true;
         got.err = model->jobs[holder].payload == ask->payload ? GG_OK
                                                               : GG_ERR_KEY_CONFLICT;
-    } else if (model->now - ask->at > model->bounds.window_ms) {
+    } else if (model->now - ask->at >= model->bounds.window_ms) {
         got.err = GG_ERR_ID_TOO_OLD;
     } else if (waiting >= model->bounds.queue_jobs_max) {
         got.err = GG_ERR_QUEUE_FULL;

@@ -429,6 +429,30 @@ static void many_that_do_not_all_fit_are_refused_whole(void **state)
     gg_buf_fini(&list);
 }
 
+/* Not even in the millisecond in which it is forgotten. */
+static void resend_never_makes_a_second_job(void **state)
+{
+    enum { NEAR_MS = 3 };
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.keep_ms = 1000;
+    (void)stage_submit(stage, ALICE, 1, &submit);
+    struct gg_assign assign = stage_heard(stage, WORKER, GG_CMD_ASSIGN, 0)
+                                  ->command.as.assign;
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_SUCCEEDED, "ok");
+
+    stage_wait(stage, (int64_t)stage->bounds.id_window_ms - NEAR_MS);
+    for (int i = 0; i < 2 * NEAR_MS; i++) {
+        stage_say(stage, ALICE, GG_CMD_SUBMIT, 2, &submit);
+        const struct said *said = stage_heard(stage, ALICE, GG_CMD_JOB, 0);
+        assert_true(said == NULL || said->command.as.job.state != GG_JOB_READY);
+        stage_wait(stage, 1);
+    }
+    stage_say(stage, ALICE, GG_CMD_SUBMIT, 3, &submit);
+    assert_int_equal(error_said_to(stage, ALICE), GG_ERR_ID_TOO_OLD);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -456,6 +480,7 @@ int main(void)
         TEST(closing_broker_refuses_new_work),
         TEST(date_beyond_all_calendars_is_refused),
         TEST(many_that_do_not_all_fit_are_refused_whole),
+        TEST(resend_never_makes_a_second_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
