@@ -9,6 +9,9 @@
  * What an executor says goes through a ring (common/ring.h) that it finds as its
  * standard input; in its socket are only the bells for an agent that sleeps. One that
  * knows nothing of rings says all of it in its socket: no message begins with a bell.
+ *
+ * `start_within_ms` of an assignment is a time here, in ms on CLOCK_BOOTTIME: a job
+ * that has not begun by then is handed back, even if the agent is stopped; 0 none.
  */
 #ifndef GG_COMMON_HANDLER_WIRE_H
 #define GG_COMMON_HANDLER_WIRE_H

@@ -596,7 +596,7 @@ void gg_worker_returned(struct gg_worker *agent, uint64_t fence)
     struct gg_pool_now *pool = &agent->pools[attempt->pool];
     attempt->executor = NULL;
     attempt->behind = false;
-    if (attempt->state != GG_ATTEMPT_STARTING || attempt->withdrawn ||
+    if (attempt->state != GG_ATTEMPT_STARTING || attempt->withdrawn || attempt->told ||
         agent->draining || pool->window == 0) {
         hand_back(agent, attempt);
         return;
@@ -672,7 +672,7 @@ static void on_deadline(struct gg_worker *agent, struct gg_attempt *attempt,
         attempt->withdrawn = true;
         attempt->start_by_ms = INT64_MAX;
         gg_attempt_set_timer(&agent->attempts, attempt);
-        add_todo(agent, attempt, GG_TODO_LATE);
+        add_todo(agent, attempt, GG_TODO_WITHDRAW);
     } else {
         stop(agent, attempt, GG_WHY_STOP_NONE, 0); /* Too late to start: goes back. */
     }

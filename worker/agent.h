@@ -201,8 +201,9 @@ void gg_worker_give_back(struct gg_worker *agent, uint64_t fence, uint64_t grace
 struct gg_attempt *gg_worker_next_todo(struct gg_worker *agent, unsigned *out_mask);
 
 /* What becomes of attempts; unknown fences are ignored. `behind`: it is with one that
- * does others first. `returned`: it was, and is not any more; it was not begun.
- * `admit`: it cannot be kept from starting, later than it should. */
+ * does others first, and comes back if it is asked to or late. `admit`: the same, but
+ * nothing keeps it from starting any more, so it counts as started. `returned`: it was,
+ * and is not any more; it was not begun. */
 void gg_worker_behind(struct gg_worker *agent, uint64_t fence);
 void gg_worker_returned(struct gg_worker *agent, uint64_t fence);
 void gg_worker_admit(struct gg_worker *agent, uint64_t fence);

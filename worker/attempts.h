@@ -53,7 +53,6 @@ enum gg_attempt_todo {
     GG_TODO_STOP = 1,     /* Stop it with `grace_ms`. */
     GG_TODO_LEASE = 2,    /* Its lease now ends at `lease_ms`. */
     GG_TODO_WITHDRAW = 4, /* It is to come back, unless it has begun. */
-    GG_TODO_LATE = 8,     /* The same; gg_worker_admit() where it cannot be had back. */
 };
 
 /* What the job is, and what it has said: only of attempts that have an executor. */

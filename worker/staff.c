@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "worker/exec/procfs.h"
 #include "worker/place.h"
+#include "worker/staff_report.h"
 #include "worker/staff_sources.h"
 
 static struct gg_staff_pool *pool_of(struct gg_staff *staff, uint64_t fence)
@@ -445,6 +446,7 @@ static struct gg_run_spec spec_of(const struct gg_staff *staff,
         .payload = work->payload,
         .result_bytes_max = staff->agent->result_bytes_max,
         .deadline_ms = attempt->lease_ms == INT64_MAX ? 0 : attempt->lease_ms,
+        .start_by_ms = attempt->start_by_ms == INT64_MAX ? 0 : attempt->start_by_ms,
         .now = now.wall,
     };
 }
@@ -497,8 +499,13 @@ static void give(struct gg_staff_pool *pool, struct gg_attempt *attempt, uint32_
         on_ended(staff, spec.fence, &ending);
         return;
     }
-    if (gg_executor_fence(pool->executors[index], 0) != spec.fence) {
+    if (gg_executor_fence(pool->executors[index], 0) == spec.fence) {
+        return; /* It is in work. */
+    }
+    if (gg_executor_gives_back(pool->executors[index])) {
         gg_worker_behind(staff->agent, spec.fence);
+    } else {
+        gg_worker_admit(staff->agent, spec.fence);
     }
 }
 
@@ -607,17 +614,14 @@ static void do_program(const struct gg_attempt *attempt, unsigned mask)
     }
 }
 
-static void do_in_executor(const struct gg_staff *staff,
-                           const struct gg_attempt *attempt, unsigned mask)
+static void do_in_executor(const struct gg_attempt *attempt, unsigned mask)
 {
     struct gg_executor *executor = attempt->executor;
     if ((mask & GG_TODO_LEASE) != 0) {
         gg_executor_lease(executor, attempt->fence, attempt->lease_ms);
     }
-    bool late = (mask & GG_TODO_LATE) != 0;
-    if ((late || (mask & GG_TODO_WITHDRAW) != 0) &&
-        !gg_executor_withdraw(executor, attempt->fence) && late) {
-        gg_worker_admit(staff->agent, attempt->fence);
+    if ((mask & GG_TODO_WITHDRAW) != 0) {
+        gg_executor_withdraw(executor, attempt->fence);
     }
     if ((mask & GG_TODO_STOP) != 0) {
         gg_executor_stop(executor, attempt->fence, attempt->grace_ms);
@@ -632,7 +636,7 @@ static void do_todos(struct gg_staff *staff)
         if (attempt->executor != NULL && is_program(staff, attempt)) {
             do_program(attempt, mask);
         } else if (attempt->executor != NULL) {
-            do_in_executor(staff, attempt, mask);
+            do_in_executor(attempt, mask);
         }
     }
 }
@@ -672,77 +676,7 @@ static void turn_pool(struct gg_staff_pool *pool, struct gg_now now)
     bury(staff, pool, now.mono);
 }
 
-/* ---- telling the broker ---- */
-
-enum { REPORT_EVERY_MS = 1000 };
-
-static struct gg_pool_state state_of(const struct gg_staff_pool *pool,
-                                     struct gg_now now)
-{
-    const struct gg_sup_pool *in_tree = &pool->staff->sup.pools[pool->index];
-    const struct gg_pool_settings *settings = &pool->settings;
-    struct gg_pool_state state;
-    gg_record_default(GG_RECORD_POOL_STATE, &state);
-    state.pool = pool->index + 1;
-    state.state = pool->removing ? GG_POOL_REMOVING : GG_POOL_OPEN;
-    state.kind = settings->kind;
-    state.size = settings->size;
-    state.overflow = settings->overflow;
-    state.executors = in_tree->live;
-    state.restarts = gg_budget_used(&in_tree->budget, now.mono);
-    state.restarts_max = settings->max_restarts;
-    state.window_ms = settings->max_seconds * 1000;
-    state.restarts_count = in_tree->restarts_count;
-    state.cause = gg_slice_text(pool->cause);
-    state.group = gg_slice_text(settings->group == NULL ? "" : settings->group);
-    state.source = gg_slice_text(gg_staff_sources_describe(pool));
-    if (in_tree->used && in_tree->budget.closed) {
-        state.state = GG_POOL_DOWN;
-        state.opens_at = (uint64_t)(now.wall.ms + in_tree->budget.opens_at.ms -
-                                    now.mono.ms);
-    } else if (in_tree->used && in_tree->ended >= settings->size &&
-               settings->size > 0) {
-        state.state = GG_POOL_DOWN; /* Its executors have ended for good. */
-    }
-    return state;
-}
-
-/* What a report says, as one number: enough to see whether it has changed. */
-static uint64_t sum_of(const struct gg_pool_state *state)
-{
-    const uint64_t parts[] = {
-        state->pool,           state->state,          state->kind,
-        state->size,           state->overflow,       state->executors,
-        state->restarts,       state->restarts_max,   state->window_ms,
-        state->restarts_count, state->opens_at / 1000};
-    uint64_t sum = gg_hash(state->cause, 1) ^ gg_hash(state->group, 2) ^
-                   gg_hash(state->source, 4);
-    return sum ^ gg_hash(gg_slice_of(parts, sizeof parts), 3);
-}
-
-static void report(struct gg_staff *staff, struct gg_now now)
-{
-    struct gg_pool_state states[GG_SUP_POOLS_MAX];
-    uint32_t count = 0;
-    uint64_t sum = 0;
-    bool new_session = staff->reported_session != staff->agent->session;
-    if (staff->agent->state != GG_WORKER_UP ||
-        (!new_session && !gg_mono_reached(staff->report_at, now.mono))) {
-        return;
-    }
-    for (uint32_t i = 0; i < staff->end; i++) {
-        if (staff->pools[i].used) {
-            states[count] = state_of(&staff->pools[i], now);
-            sum = sum * 31 + sum_of(&states[count++]);
-        }
-    }
-    staff->report_at = gg_mono_add(now.mono, REPORT_EVERY_MS);
-    if (new_session || sum != staff->report_sum) {
-        gg_worker_report(staff->agent, states, count);
-    }
-    staff->reported_session = staff->agent->session;
-    staff->report_sum = sum;
-}
+/* ---- the turn ---- */
 
 void gg_staff_hear(struct gg_staff *staff)
 {
@@ -772,7 +706,7 @@ void gg_staff_turn(struct gg_staff *staff, struct gg_now now)
     gg_executor_rest(&staff->world, now.mono);
     gg_folder_trim(&staff->world, now.mono);
     do_todos(staff);
-    report(staff, now);
+    gg_staff_report(staff, now);
 }
 
 bool gg_staff_next_wake(const struct gg_staff *staff, struct gg_mono *out_at)

@@ -66,7 +66,7 @@
     X(BEHIND,          "an attempt began that had stood behind others") \
     X(RETURNED,        "an executor died before it began an attempt it had") \
     X(ASKED_BACK,      "an attempt that stood behind others was had back") \
-    X(ADMITTED,        "an attempt that stood behind others could not be had back") \
+    X(ADMITTED,        "an attempt that stood behind others was sure to begin") \
     X(SECOND_POOL,     "an agent's second pool was given a job") \
     X(RESTORED,        "a broker began with what an earlier one had left")
 /* clang-format on */

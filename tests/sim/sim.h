@@ -162,6 +162,7 @@ struct sim_run {
     struct gg_id id;
     uint64_t fence;
     int64_t deadline; /* World time at which the keeper kills it; INT64_MAX none. */
+    int64_t start_by; /* World time from which it comes back instead of beginning. */
     bool stubborn;
     bool spawned;
     bool behind;     /* It has not begun: others are done first. */

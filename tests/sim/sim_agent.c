@@ -54,7 +54,7 @@ static uint8_t draw_outcome(struct sim *sim)
 }
 
 /* Its executor may have others to do first, as in worker/exec/executor.c. */
-static void stand_behind(struct sim *sim, struct sim_agent *agent, struct sim_run *run,
+static void stand_behind(struct sim *sim, uint16_t node, struct sim_run *run,
                          const struct gg_attempt *attempt)
 {
     run->behind = sim->swarm.behind_ppm > 0 && attempt->work->attempts_max != 1 &&
@@ -63,7 +63,32 @@ static void stand_behind(struct sim *sim, struct sim_agent *agent, struct sim_ru
         run->dies = sim_chance(&sim->job_rng, DIES_PPM);
         run->outcome = run->outcome == GG_OUTCOME_NOT_STARTED ? GG_OUTCOME_FAILED
                                                               : run->outcome;
-        gg_worker_behind(agent->worker, run->fence);
+        run->start_by = sim_world_time(sim, node,
+                                       (struct gg_mono){attempt->start_by_ms});
+    }
+}
+
+/* Half of them are handlers, the others co-processes, which cannot be asked. */
+static bool gives_back(const struct sim_run *run)
+{
+    return (run->serial & 1) != 0;
+}
+
+/* What does not come back counts as started, although its turn is yet to come. */
+static void hand_over(struct sim *sim, uint32_t i, struct sim_run *run)
+{
+    struct gg_worker *worker = sim->agents[i].worker;
+    oracle_run_given(sim, &run->id);
+    if (run->behind && gives_back(run)) {
+        gg_worker_behind(worker, run->fence);
+        return;
+    }
+    oracle_run_begins_late(sim, i, &run->id, run->fence);
+    if (run->behind) {
+        sim_mark(SIM_MARK_ADMITTED);
+        run->behind = false;
+        oracle_run_since(i, &run->id, run->fence, INT64_MAX);
+        gg_worker_admit(worker, run->fence);
     }
 }
 
@@ -86,17 +111,14 @@ static void begin(struct sim *sim, uint32_t i, struct gg_attempt *attempt)
     run->stubborn = sim_chance(&sim->job_rng, sim->swarm.stubborn_ppm);
     run->outcome = draw_outcome(sim);
     gg_worker_starting(agent->worker, attempt);
-    stand_behind(sim, agent, run, attempt);
-    if (run->behind) {
-        oracle_run_given(sim, &run->id);
-    } else {
-        oracle_run_begins(sim, i, &run->id, run->fence);
-    }
+    stand_behind(sim, node, run, attempt);
+    bool stuck = run->behind && sim_chance(&sim->job_rng, STUCK_PPM);
+    hand_over(sim, i, run);
     SIM_TRACE(sim, "%-8s starts %02x%02x fence %llu", agent->name, run->id.bytes[14],
               run->id.bytes[15], (unsigned long long)run->fence);
     int64_t spawn = (int64_t)gg_rng_below(&sim->job_rng,
                                           (uint64_t)sim->swarm.spawn_ms + 1);
-    if (run->behind && sim_chance(&sim->job_rng, STUCK_PPM)) {
+    if (stuck) {
         spawn += (int64_t)gg_rng_below(&sim->job_rng, STUCK_MS_MAX);
     }
     sim_after(sim, spawn, SIM_EV_SPAWNED, node, run->serial);
@@ -200,26 +222,6 @@ static void on_deadline(struct sim *sim, uint32_t i, struct sim_run *run)
     end_run(sim, i, run, GG_OUTCOME_LOST, true);
 }
 
-/* Half of them are handlers, the others co-processes, which cannot be asked. */
-static bool takes_back(const struct sim_run *run)
-{
-    return (run->serial & 1) != 0;
-}
-
-/* What is admitted counts as started, although its turn is yet to come. */
-static void take_back(struct sim *sim, uint32_t i, struct sim_run *run, unsigned mask)
-{
-    if (takes_back(run)) {
-        run->asked_back = run->behind;
-    } else if ((mask & GG_TODO_LATE) != 0 && run->behind) {
-        sim_mark(SIM_MARK_ADMITTED);
-        run->behind = false;
-        oracle_run_begins_late(sim, i, &run->id, run->fence);
-        oracle_run_since(i, &run->id, run->fence, INT64_MAX);
-        gg_worker_admit(sim->agents[i].worker, run->fence);
-    }
-}
-
 static void do_todos(struct sim *sim, uint32_t i)
 {
     struct sim_agent *agent = &sim->agents[i];
@@ -234,11 +236,11 @@ static void do_todos(struct sim *sim, uint32_t i)
             run->deadline = sim_world_time(sim, sim_agent_node(sim, i),
                                            (struct gg_mono){attempt->lease_ms});
         }
-        if ((mask & (GG_TODO_WITHDRAW | GG_TODO_LATE)) != 0) {
-            take_back(sim, i, run, mask);
+        if ((mask & GG_TODO_WITHDRAW) != 0) {
+            run->asked_back = run->behind;
         }
         if ((mask & GG_TODO_STOP) != 0) {
-            run->asked_back = run->asked_back || (run->behind && takes_back(run));
+            run->asked_back = run->asked_back || run->behind;
             sim_mark(SIM_MARK_STOPPED);
             if (attempt->why == GG_WHY_STOP_LEASE) {
                 sim_mark(SIM_MARK_SELF_FENCED);
@@ -437,7 +439,9 @@ static void on_process(struct sim *sim, uint32_t i, const struct sim_event *ev)
     if (run == NULL) {
         return;
     }
-    if (ev->kind == SIM_EV_SPAWNED && run->behind && (run->dies || run->asked_back)) {
+    bool late = run->behind && run->start_by <= sim->now;
+    if (ev->kind == SIM_EV_SPAWNED && run->behind &&
+        (run->dies || run->asked_back || late)) {
         return_run(sim, i, run);
     } else if (ev->kind == SIM_EV_SPAWNED) {
         if (run->behind) {

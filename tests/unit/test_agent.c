@@ -261,13 +261,24 @@ static void attempt_behind_another_is_asked_back_when_it_is_late(void **state)
     gg_worker_starting(f->agent, attempt);
     gg_worker_behind(f->agent, FENCE);
 
-    for (int i = 0; i < 10 && (attempt->todo_mask & GG_TODO_LATE) == 0; i++) {
+    for (int i = 0; i < 10 && (attempt->todo_mask & GG_TODO_WITHDRAW) == 0; i++) {
         unsigned mask = 0;
         (void)gg_worker_next_todo(f->agent, &mask);
         pass_alive(f, 1000);
     }
-    assert_true((todo_of(f, attempt) & GG_TODO_LATE) != 0);
+    assert_true((todo_of(f, attempt) & GG_TODO_WITHDRAW) != 0);
     assert_int_equal(attempt->state, GG_ATTEMPT_STARTING);
+    gg_worker_returned(f->agent, FENCE);
+    listen_to(f);
+    assert_int_equal(count(f, GG_CMD_STARTED), 0);
+    assert_true(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.never_started);
+}
+
+/* Nothing keeps it from starting: a pause must not wait for it, nor count it later. */
+static void attempt_that_does_not_come_back_is_told_as_started(void **state)
+{
+    struct fixture *f = *state;
+    struct gg_attempt *attempt = give(f, FENCE);
     gg_worker_admit(f->agent, FENCE);
     listen_to(f);
     assert_int_equal(count(f, GG_CMD_STARTED), 1);
@@ -276,6 +287,21 @@ static void attempt_behind_another_is_asked_back_when_it_is_late(void **state)
     listen_to(f);
     assert_int_equal(count(f, GG_CMD_STARTED), 0); /* Once is enough. */
     assert_int_equal(attempt->state, GG_ATTEMPT_RUNNING);
+}
+
+/* Its executor has died. Begun elsewhere it would start a second time. */
+static void attempt_told_as_started_goes_back_when_its_executor_ends(void **state)
+{
+    struct fixture *f = *state;
+    (void)give(f, FENCE);
+    gg_worker_admit(f->agent, FENCE);
+
+    gg_worker_returned(f->agent, FENCE);
+
+    listen_to(f);
+    assert_null(gg_worker_next_start(f->agent, 0));
+    assert_int_equal(count(f, GG_CMD_OUTCOME), 1);
+    assert_true(heard(f, GG_CMD_OUTCOME, 0)->as.outcome.never_started);
 }
 
 static void returned_attempt_of_a_draining_agent_goes_back(void **state)
@@ -541,6 +567,8 @@ int main(void)
         TEST(attempt_told_to_stop_before_its_turn_is_not_started_after_a_reset),
         TEST(withdrawn_attempt_behind_another_is_asked_back),
         TEST(attempt_behind_another_is_asked_back_when_it_is_late),
+        TEST(attempt_that_does_not_come_back_is_told_as_started),
+        TEST(attempt_told_as_started_goes_back_when_its_executor_ends),
         TEST(returned_attempt_of_a_draining_agent_goes_back),
         TEST(assignment_waits_for_an_executor_and_is_told_as_started),
         TEST(outcome_is_kept_until_confirmed),

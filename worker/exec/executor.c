@@ -125,14 +125,17 @@ void gg_executor_stop(struct gg_executor *executor, uint64_t fence, uint64_t gra
     }
 }
 
-bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence)
+bool gg_executor_gives_back(const struct gg_executor *executor)
+{
+    return executor->talk->write_withdraw != NULL;
+}
+
+void gg_executor_withdraw(struct gg_executor *executor, uint64_t fence)
 {
     size_t start = executor->out.len;
     uint32_t place = gg_hand_find(&executor->hand, fence);
-    if (executor->talk->write_withdraw == NULL) {
-        return false;
-    }
-    if (place < executor->hand.count && executor->socket.fd >= 0) {
+    if (gg_executor_gives_back(executor) && place < executor->hand.count &&
+        executor->socket.fd >= 0) {
         gg_hand_at(&executor->hand, place)->withdrawn = true;
         executor->talk->write_withdraw(&executor->out, fence);
         if (executor->out.failed) {
@@ -140,7 +143,6 @@ bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence)
         }
         flush(executor);
     }
-    return true;
 }
 
 void gg_executor_begin_first(struct gg_executor *executor)
@@ -242,12 +244,13 @@ static void on_outcome(struct gg_executor *executor, const struct gg_said *said)
     executor->hooks.ready(executor->hooks.ctx, executor->index);
 }
 
-/* It was told to stop, or withdrawn, before it had begun. */
+/* It was told to stop, or withdrawn, before it had begun; or it was late. */
 static bool on_returned(struct gg_executor *executor)
 {
     const struct gg_run_hooks *hooks = &executor->world->hooks;
     const struct gg_in_hand *first = gg_hand_at(&executor->hand, 0);
-    if (!first->stop && !first->withdrawn) {
+    bool late = first->start_by_ms != 0 && first->start_by_ms <= gg_mono_now().ms;
+    if (!first->stop && !first->withdrawn && !late) {
         return false;
     }
     spare(executor);
@@ -644,6 +647,8 @@ enum gg_err gg_executor_give(struct gg_executor *executor,
     executor->in.max = (size_t)spec->result_bytes_max * 2 + GG_EXECUTOR_SPARE_BYTES * 2;
     gg_list_remove(&executor->resting);
     gg_hand_put(&executor->hand, spec->fence, spec->deadline_ms, now_us);
+    gg_hand_at(&executor->hand, executor->hand.count - 1)
+        ->start_by_ms = spec->start_by_ms;
     if (executor->hand.count == 1 || spec->deadline_ms < executor->told_lease_ms) {
         tell_lease(executor); /* Else it ends later than that of another. */
     }

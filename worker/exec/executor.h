@@ -73,9 +73,12 @@ bool gg_executor_any_more(const struct gg_run_world *world);
  * to be heard first. */
 bool gg_executor_all_heard(const struct gg_run_world *world);
 
-/* An attempt that is behind others shall come back unless it has begun. False: such an
- * executor cannot be asked. */
-bool gg_executor_withdraw(struct gg_executor *executor, uint64_t fence);
+/* Does one that is behind others come back, when it is asked to or is late? Else it
+ * will be begun, whatever happens but the executor's end. */
+bool gg_executor_gives_back(const struct gg_executor *executor);
+
+/* An attempt that is behind others shall come back unless it has begun. */
+void gg_executor_withdraw(struct gg_executor *executor, uint64_t fence);
 
 /* Tell it that an attempt it has is to be given up: now, or when it would begin it;
  * `grace_ms` after that the whole executor is killed. 0: now. */

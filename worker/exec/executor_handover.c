@@ -12,6 +12,7 @@ static void save_hand(struct gg_executor *executor, struct gg_pack *pack)
         const struct gg_in_hand *item = gg_hand_at(&executor->hand, i);
         gg_pack_number(pack, item->fence);
         gg_pack_number(pack, (uint64_t)item->lease_ms);
+        gg_pack_number(pack, (uint64_t)item->start_by_ms);
         gg_pack_number(pack, item->grace_ms);
         gg_pack_number(pack, item->stop);
         gg_pack_number(pack, item->withdrawn);
@@ -54,6 +55,7 @@ static void take_hand(struct gg_executor *executor, struct gg_pack *pack)
         int64_t lease_ms = (int64_t)gg_unpack_number(pack);
         gg_hand_put(&executor->hand, fence, lease_ms, gg_mono_us());
         struct gg_in_hand *item = gg_hand_at(&executor->hand, (uint32_t)i);
+        item->start_by_ms = (int64_t)gg_unpack_number(pack);
         item->grace_ms = gg_unpack_number(pack);
         item->stop = gg_unpack_number(pack) != 0;
         item->withdrawn = gg_unpack_number(pack) != 0;

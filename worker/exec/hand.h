@@ -18,10 +18,11 @@ enum { GG_HAND_MAX = 64 };
 
 struct gg_in_hand {
     uint64_t fence;
-    int64_t lease_ms;  /* Its end; 0 none. */
-    uint64_t grace_ms; /* Of the stop. */
-    bool stop;         /* It shall be given up when it comes to be in work. */
-    bool withdrawn;    /* It shall come back, unless it has begun. */
+    int64_t lease_ms;    /* Its end; 0 none. */
+    int64_t start_by_ms; /* It comes back if it is not begun before; 0 none. */
+    uint64_t grace_ms;   /* Of the stop. */
+    bool stop;           /* It shall be given up when it comes to be in work. */
+    bool withdrawn;      /* It shall come back, unless it has begun. */
 };
 
 struct gg_hand {

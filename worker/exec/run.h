@@ -35,6 +35,7 @@ struct gg_run_spec {
     struct gg_blob *payload; /* A reference is taken; NULL is empty. */
     uint64_t result_bytes_max;
     int64_t deadline_ms; /* Of its lease, on CLOCK_BOOTTIME. */
+    int64_t start_by_ms; /* Not to be begun from then on, on that clock; 0 none. */
     struct gg_wall now;
 };
 

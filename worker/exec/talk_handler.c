@@ -44,6 +44,7 @@ static void write_job(struct gg_buf *out, const struct gg_run_spec *spec,
     assign.realm = spec->realm;
     assign.key = spec->key;
     assign.run_timeout_ms = spec->run_timeout_ms;
+    assign.start_within_ms = (uint64_t)spec->start_by_ms; /* Here: of the clock. */
     assign.checkpoint = spec->checkpoint;
     assign.attempts_max = spec->attempts_max;
     write_command(out, GG_CMD_ASSIGN, &assign, 0);

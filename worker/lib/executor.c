@@ -237,15 +237,21 @@ static bool open_job(ganger_job *job)
     return true;
 }
 
-/* Was it stopped before its turn came? */
-static bool is_withdrawn(struct gg_executor_link *link, uint64_t fence)
+/* Was it stopped before its turn came, or is it later than it may begin? The agent
+ * would have asked for it back, but may be stopped itself. */
+static bool is_withdrawn(struct gg_executor_link *link, const struct gg_assign *assign)
 {
     int64_t now_us = gg_mono_us();
     if (now_us - link->looked_us >= LOOK_US) { /* The one before was not short. */
         link->looked_us = now_us;
+        link->looked_ms = gg_mono_now().ms;
         (void)gg_executor_read(link, false);
     }
-    return link->stop_count > 0 && gg_executor_is_stopped(link, fence, false);
+    if (assign->start_within_ms != 0 &&
+        assign->start_within_ms <= (uint64_t)link->looked_ms) {
+        return true;
+    }
+    return link->stop_count > 0 && gg_executor_is_stopped(link, assign->fence, false);
 }
 
 static void hand_back(const ganger_job *job)
@@ -290,7 +296,7 @@ static bool serve_one(struct gg_executor_link *link,
     if (link->held.failed || !open_job(&job)) {
         return false;
     }
-    if (is_withdrawn(link, job.assign.fence)) {
+    if (is_withdrawn(link, &job.assign)) {
         hand_back(&job);
     } else {
         run_job(&job, handler);

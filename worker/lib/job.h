@@ -29,6 +29,7 @@ struct gg_executor_link {
     struct gg_stop_order stops[GG_STOPS_MAX]; /* A ring. */
     uint32_t stop_count;                      /* Since the start. */
     int64_t looked_us;                        /* Into the socket, for stops. */
+    int64_t looked_ms;                        /* Then, on CLOCK_BOOTTIME. */
     struct gg_spin spin;
     bool closed; /* The agent has gone. */
 };

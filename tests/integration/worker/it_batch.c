@@ -13,7 +13,15 @@
 #include <cmocka.h>
 
 /* One job that was long is forgotten after so many that were short. */
-enum { BEHIND = 4, WARM_UPS = 48, TRIES_MAX = 9, LATE_MS = 1500 };
+enum {
+    BEHIND = 4,
+    WARM_UPS = 48,
+    TRIES_MAX = 9,
+    LATE_MS = 1500,
+    START_WITHIN_MS = 4000,
+    LEASE_MS = 30000, /* Longer than an agent is stopped here. */
+    GOES_ON_MS = 500, /* Time for an executor to see that a gate is open, and go on. */
+};
 
 /* The same wishes in the words of both; @ is a place for a path or a text. */
 struct language {
@@ -57,13 +65,15 @@ struct fixture {
     struct fake_job *first;
     struct fake_job *behind[BEHIND];
     struct fake_job *last;
-    pid_t executor; /* That they are with. */
+    pid_t executor;           /* That they are with. */
+    uint64_t start_within_ms; /* Of all that is assigned from now on; 0: for ever. */
 };
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
+    f->broker.welcome.lease_ms = LEASE_MS;
     (void)snprintf(f->config, sizeof f->config, "/tmp/it_batch.%d.conf", (int)getpid());
     FILE *file = fopen(f->config, "we");
     assert_non_null(file);
@@ -94,6 +104,7 @@ static struct fake_job *assign(struct fixture *f, const char *payload,
     struct gg_assign more;
     gg_record_default(GG_RECORD_ASSIGN, &more);
     more.run_timeout_ms = run_timeout_ms;
+    more.start_within_ms = f->start_within_ms;
     return fake_assign(&f->broker, payload, &more);
 }
 
@@ -196,6 +207,18 @@ static void those_behind_are_done_in_order_and_their_time_begins_with_them(void 
                                                        : GG_OUTCOME_HANDED_BACK);
 }
 
+/* It was behind one with whose executor it never began. A co-process's had been told as
+ * started, as nothing could have kept it from that: it goes back. A handler's is begun
+ * by the next process, as its `place` there. */
+static void assert_not_begun_with_it(const struct fake_job *job, int place)
+{
+    assert_int_equal(job->outcomes, 1);
+    assert_int_equal(job->never_started, words->takes_terms);
+    assert_int_equal(job->kind, words->takes_terms ? GG_OUTCOME_HANDED_BACK
+                                                   : GG_OUTCOME_SUCCEEDED);
+    assert_int_equal(strtol(job->result, NULL, 10), words->takes_terms ? 0 : place);
+}
+
 static void death_is_that_of_the_one_in_work_and_the_others_run_elsewhere(void **state)
 {
     struct fixture *f = *state;
@@ -207,9 +230,7 @@ static void death_is_that_of_the_one_in_work_and_the_others_run_elsewhere(void *
     assert_int_equal(f->first->kind, GG_OUTCOME_CRASHED);
     assert_int_equal(f->first->signal, SIGKILL);
     for (int i = 0; i < BEHIND; i++) {
-        assert_int_equal(f->behind[i]->kind, GG_OUTCOME_SUCCEEDED);
-        assert_int_equal(f->behind[i]->outcomes, 1);
-        assert_int_equal(strtol(f->behind[i]->result, NULL, 10), i + 1);
+        assert_not_begun_with_it(f->behind[i], i + 1);
     }
 }
 
@@ -234,8 +255,7 @@ static void outcomes_of_one_that_died_unheard_count(void **state)
     assert_int_equal(f->behind[1]->kind, GG_OUTCOME_SUCCEEDED);
     assert_int_equal(f->behind[2]->kind, GG_OUTCOME_CRASHED);
     assert_int_equal(f->behind[2]->signal, SIGKILL);
-    assert_int_equal(f->behind[3]->kind, GG_OUTCOME_SUCCEEDED);
-    assert_string_equal(f->behind[3]->result, "1"); /* In another process. */
+    assert_not_begun_with_it(f->behind[3], 1);
 }
 
 static void one_that_hangs_is_stopped_and_the_others_run_elsewhere(void **state)
@@ -248,8 +268,39 @@ static void one_that_hangs_is_stopped_and_the_others_run_elsewhere(void **state)
 
     assert_int_equal(f->first->kind, GG_OUTCOME_TIMED_OUT);
     for (int i = 0; i < BEHIND; i++) {
-        assert_int_equal(f->behind[i]->kind, GG_OUTCOME_SUCCEEDED);
-        assert_int_equal(strtol(f->behind[i]->result, NULL, 10), i + 1);
+        assert_not_begun_with_it(f->behind[i], i + 1);
+    }
+}
+
+/* Who has paused the queue was told until when it may begin, and the agent is stopped.
+ * That of a co-process has been told as started. */
+static void one_behind_is_not_begun_late_though_its_agent_is_stopped(void **state)
+{
+    struct fixture *f = *state;
+    f->start_within_ms = words->takes_terms ? 0 : START_WITHIN_MS;
+    line_up_counts(f, words->until, 0);
+    (void)kill(f->broker.agent, SIGSTOP);
+    int64_t late = gg_mono_now().ms + (int64_t)f->start_within_ms;
+    for (int i = 0; i < BEHIND; i++) {
+        assert_int_equal(f->behind[i]->started, words->takes_terms);
+        assert_int_equal(f->behind[i]->outcomes, 0);
+    }
+    while (gg_mono_now().ms <= late) {
+        fake_turn(&f->broker, 100);
+    }
+    open_gate(f);
+    for (int64_t end = gg_mono_now().ms + GOES_ON_MS; gg_mono_now().ms < end;) {
+        fake_turn(&f->broker, 100);
+    }
+
+    (void)kill(f->broker.agent, SIGCONT);
+
+    fake_until(&f->broker, all_ended(f));
+    for (int i = 0; i < BEHIND; i++) {
+        assert_int_equal(f->behind[i]->kind, words->takes_terms
+                                                 ? GG_OUTCOME_SUCCEEDED
+                                                 : GG_OUTCOME_HANDED_BACK);
+        assert_int_equal(f->behind[i]->never_started, !words->takes_terms);
     }
 }
 
@@ -338,6 +389,7 @@ int main(void)
         TEST(death_is_that_of_the_one_in_work_and_the_others_run_elsewhere),
         TEST(outcomes_of_one_that_died_unheard_count),
         TEST(one_that_hangs_is_stopped_and_the_others_run_elsewhere),
+        TEST(one_behind_is_not_begun_late_though_its_agent_is_stopped),
         TEST(one_behind_is_cancelled_and_no_other),
         TEST(drain_lets_those_behind_end_too),
         TEST(what_is_written_is_kept_with_the_one_that_wrote_it),
