@@ -485,7 +485,10 @@ struct sim_result sim_run(uint64_t seed, const struct sim_limits *limits, bool t
                             : 0;
     }
     if (result.failed) {
-        (void)snprintf(result.verdict, sizeof result.verdict, "%s", oracle_verdict());
+        /* Its time was not up then: something goes round and round. */
+        bool spent = sim.events >= EVENTS_MAX;
+        (void)snprintf(result.verdict, sizeof result.verdict, "%s%s", oracle_verdict(),
+                       spent ? " (all events are spent)" : "");
     }
     end(&sim);
     return result;

@@ -141,6 +141,7 @@ struct sim_node {
     int64_t ahead_ms;      /* Of its monotonic clock. */
     int64_t wall_ahead_ms; /* Of its wall clock. */
     int64_t wake_at;       /* When its next wake event is; INT64_MAX none. */
+    int64_t woken_for;     /* … and when the last one was to be. */
     bool deaf;             /* Nothing reaches it. */
     bool mute;             /* Nothing of it gets out. */
     bool apart;            /* No connection. */

@@ -131,12 +131,22 @@ static bool must_wait(const struct sim *sim, const struct sim_event *ev)
            ev->kind != SIM_EV_BACK;
 }
 
+/* A timer strikes once for a time. One that is set to an earlier time leaves an event
+ * behind, which is set again before it comes: if both struck, each would set the timer
+ * anew, and their number would only grow. */
+static bool wakes(struct sim_node *node, const struct sim_event *ev)
+{
+    bool first = (int64_t)ev->a != node->woken_for;
+    node->woken_for = (int64_t)ev->a;
+    return first;
+}
+
 bool sim_next(struct sim *sim, struct sim_event *out)
 {
     while (sim->heap_count > 0) {
         *out = pop(sim);
         sim->now = out->at;
-        const struct sim_node *node = &sim->nodes[out->node];
+        struct sim_node *node = &sim->nodes[out->node];
         bool of_world = out->kind == SIM_EV_FAULT || out->kind == SIM_EV_MEND;
         if (out->life != node->life && !of_world) {
             sim_packet_free(&out->packet);
@@ -145,6 +155,9 @@ bool sim_next(struct sim *sim, struct sim_event *out)
         if (must_wait(sim, out)) {
             out->at = node->stopped_until;
             push(sim, *out); /* With its old order: nothing overtakes. */
+            continue;
+        }
+        if (out->kind == SIM_EV_WAKE && !wakes(node, out)) {
             continue;
         }
         sim->events++;
