@@ -75,6 +75,7 @@ expect_status() { # status, command to show
 await_line() { # file, pattern
     (
         set +o pipefail # `tail` ends by a broken pipe once `grep` has its line.
+        : >>"$1" # Who writes it may not have come to open it, and `tail` would end.
         timeout 20 tail -n +1 -f "$1" 2>/dev/null | grep -m 1 -e "$2"
     ) || fail "no line '$2' in $1 within 20 s"
 }
