@@ -306,7 +306,10 @@ static void hear_outcome(const struct sim *sim, struct fact_agent *agent,
     struct fact *fact = facts_find(&outcome->id);
     bool success = outcome->kind == GG_OUTCOME_SUCCEEDED &&
                    outcome->result.len <= sim->broker.bounds.result_bytes_max;
-    if (fact != NULL && fact->unsure) {
+    /* Not under an older fence than the one that was taken back: what follows a lost
+     * lease is on disk before it leaves, so the broker knows the newer one. */
+    bool older = fact != NULL && fact->lease_open && outcome->fence < fact->fence;
+    if (fact != NULL && fact->unsure && !older) {
         fact->fence = outcome->fence; /* Taken back, or too late: the broker knows. */
         fact->holder = (uint32_t)(agent - facts.agents);
     }
