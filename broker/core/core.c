@@ -54,6 +54,7 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     gg_list_init(&core->sweeps);
     gg_list_init(&core->orders);
     gg_list_init(&core->answering);
+    gg_list_init(&core->leaving);
     gg_buf_init(&core->scratch, GG_KEEP_BYTES_MAX);
     core->marked = core->now.mono;
     core->clock_ahead_ms = core->now.wall.ms - core->now.mono.ms;
@@ -637,5 +638,6 @@ void gg_core_step(struct gg_core *core, const struct gg_event *ev,
     }
     gg_answer_waiters(core, fx);
     gg_dispatch_again(core, fx);
+    gg_evict_leaving(core, fx);
     gg_persist_step(core, fx);
 }

@@ -35,11 +35,17 @@ static uint64_t retention_ms(const struct gg_core *core, const struct gg_job *jo
                                        : core->bounds.keep_keyed_ms;
 }
 
+/* Most jobs that nobody waits for are not kept at all: these take no way over a timer,
+ * of which only so many are looked at in a step, but go when the step has ended. */
 static void begin_retention(struct gg_core *core, struct gg_job *job)
 {
     uint64_t keep = retention_ms(core, job);
     job->due = gg_mono_add(core->now.mono, keep);
-    gg_job_arm(core, job);
+    if (keep == 0 && job->state != GG_JOB_FAILED && job->waiter_count == 0) {
+        gg_list_push_back(&core->leaving, &job->line);
+    } else {
+        gg_job_arm(core, job);
+    }
 }
 
 /* The dead-letter list is capped: beyond it the oldest goes, counted and said. */
@@ -258,6 +264,15 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
     } else {
         gg_persist(core, job); /* Only that the id is remembered. */
         gg_job_arm(core, job);
+    }
+}
+
+void gg_evict_leaving(struct gg_core *core, struct gg_effects *fx)
+{
+    struct gg_link *first;
+    while ((first = gg_list_first(&core->leaving)) != NULL) {
+        gg_list_remove(first);
+        gg_evict(core, fx, GG_CONTAINER(first, struct gg_job, line));
     }
 }
 

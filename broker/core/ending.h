@@ -22,6 +22,9 @@ void gg_end_waiting(struct gg_core *core, struct gg_effects *fx, struct gg_job *
  * and that too when nobody can send it again. */
 void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job);
 
+/* Evict the jobs that ended in this step and are not kept. */
+void gg_evict_leaving(struct gg_core *core, struct gg_effects *fx);
+
 /* A receipt came for an answer about the job. */
 void gg_on_accept_receipt(struct gg_core *core, struct gg_effects *fx,
                           struct gg_job *job);

@@ -292,6 +292,7 @@ struct gg_core {
     uint32_t order_count;
     uint64_t order_number;    /* Of the newest. */
     struct gg_link answering; /* struct gg_extra.answering */
+    struct gg_link leaving;   /* struct gg_job.line: ended in this step and not kept. */
 
     struct gg_heap job_timers[GG_TIMER_KIND_COUNT]; /* struct gg_job.timer */
     struct gg_heap waits;                           /* Waiters with a timeout. */

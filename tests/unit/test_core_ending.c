@@ -258,6 +258,21 @@ static void resend_after_a_lost_answer_runs_nothing_again_even_if_nothing_is_kep
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
 }
 
+/* Whatever else has to be done then: it waits for no timer. */
+static void what_is_not_kept_goes_with_the_step_that_ends_it(void **state)
+{
+    struct stage *stage = *state;
+    struct gg_submit submit = stage_submission(stage, "reports");
+    submit.keep_ms = 0;
+    struct gg_assign assign = begin(stage, &submit);
+    stage_receipt(stage, stage_heard(stage, ALICE, GG_CMD_JOB, 0)->effect.token);
+
+    stage_outcome(stage, WORKER, &assign, GG_OUTCOME_SUCCEEDED, "bytes");
+
+    assert_int_equal(stage->core->jobs, 0);
+    assert_non_null(stage_heard(stage, WORKER, GG_CMD_CONFIRM, 0));
+}
+
 static void remembered_id_is_forgotten_when_its_answer_was_acknowledged(void **state)
 {
     struct stage *stage = *state;
@@ -678,6 +693,7 @@ int main(void)
         TEST(job_that_crashes_too_often_is_poison),
         TEST(unkeyed_success_goes_once_its_waiter_has_got_it),
         TEST(resend_after_a_lost_answer_runs_nothing_again_even_if_nothing_is_kept),
+        TEST(what_is_not_kept_goes_with_the_step_that_ends_it),
         TEST(remembered_id_is_forgotten_when_its_answer_was_acknowledged),
         TEST(receipt_of_a_job_long_gone_touches_nobody_else),
         TEST(waiter_with_a_timeout_is_told_that_the_job_goes_on),

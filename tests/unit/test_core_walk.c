@@ -132,6 +132,7 @@ static const char *walk_dead(struct walk *walk)
         bytes += job->newest->dead_charged;
     }
     MUST(bytes == walk->core->dead_bytes);
+    MUST(gg_list_empty(&walk->core->leaving));
     GG_LIST_EACH(&walk->core->answering, at)
     {
         struct gg_job *job = GG_CONTAINER(at, struct gg_extra, answering)->job;
