@@ -3,6 +3,8 @@
 Each row prints its figures and the bound it is held against, and gives run.py one short
 text for the summary. Sizes are for a full run; `quick` takes less of everything.
 """
+import contextlib
+import functools
 import pathlib
 import statistics
 import subprocess
@@ -37,8 +39,16 @@ def job_cost(one: Broker, jobs: int, *words: object) -> float:
     return (one.cpu() - before) * 1e6 / jobs
 
 
-def middle_cost(one: Broker, jobs: int, *words: object) -> float:
-    return statistics.median(job_cost(one, jobs, *words) for _ in range(3))
+def in_turn(rounds: int, *measures: Callable[[], float]) -> list[list[float]]:
+    """Each measure once a round, since the machine is not the same from one minute to
+    the next: the figures of each."""
+    return [list(each) for each in zip(*([measure() for measure in measures]
+                                         for _ in range(rounds)))]
+
+
+def over(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of each round."""
+    return statistics.median(one / other for one, other in zip(ours, theirs))
 
 
 def fan_in(quick: bool) -> str:
@@ -51,19 +61,16 @@ def fan_in(quick: bool) -> str:
     return f"fan-in of 1,000 {took['p50_us'] / 1000:.1f} ms"
 
 
-def piece_rates(one: Broker, jobs: int) -> tuple[float, float]:
-    """Jobs a second into the queue as it stands, then out of it again."""
-    filled = drive(one, "fill", jobs)
+def filling(one: Broker, jobs: int) -> float:
+    """Jobs a second into the queue as it stands."""
+    return drive(one, "fill", jobs)["jobs_per_second"]
+
+
+def draining(one: Broker, jobs: int) -> float:
+    """Jobs a second out of it again."""
     base = one.stat("jobs_succeeded_total")
     with agent(one, "bench"):
-        drained = drive(one, "drain", jobs, "--base", base)
-    return filled["jobs_per_second"], drained["jobs_per_second"]
-
-
-def middle_rates(one: Broker, jobs: int) -> tuple[float, float]:
-    rates = [piece_rates(one, jobs) for _ in range(3)]
-    return (statistics.median(rate[0] for rate in rates),
-            statistics.median(rate[1] for rate in rates))
+        return drive(one, "drain", jobs, "--base", base)["jobs_per_second"]
 
 
 def backlog(count: int) -> Callable[[bool], str]:
@@ -72,56 +79,75 @@ def backlog(count: int) -> Callable[[bool], str]:
     def row(quick: bool) -> str:
         jobs = count // 10 if quick else count
         piece = PIECE // 5 if quick else PIECE
-        with broker("--volatile", *ROOM) as one, agent(one, "beside"):
-            empty_in, empty_out = middle_rates(one, piece)
-            plain = middle_cost(one, piece // 5, "--queue", "beside")
-        with broker("--volatile", *ROOM) as one, agent(one, "beside"):
-            before = one.memory()
-            drive(one, "fill", jobs)
-            each = (one.memory() - before) / jobs - PAYLOAD
-            deep = middle_cost(one, piece // 5, "--queue", "beside")
-            full_in, full_out = middle_rates(one, piece)
+        rounds = 3 if quick else 5
+        with broker("--volatile", *ROOM) as empty, agent(empty, "beside"), \
+                broker("--volatile", *ROOM) as full, agent(full, "beside"):
+            before = full.memory()
+            drive(full, "fill", jobs)
+            each = (full.memory() - before) / jobs - PAYLOAD
+            empty_in, empty_out, full_in, full_out = in_turn(
+                rounds, lambda: filling(empty, piece), lambda: draining(empty, piece),
+                lambda: filling(full, piece), lambda: draining(full, piece))
+            plain, deep = in_turn(
+                rounds, lambda: job_cost(empty, piece // 2, "--queue", "beside"),
+                lambda: job_cost(full, piece // 2, "--queue", "beside"))
+        into, out, beside = (over(full_in, empty_in), over(full_out, empty_out),
+                             over(deep, plain))
         say(f"backlog of {jobs:,}",
             f"{each:.0f} bytes a ready job beside its payload (at most 250); into it "
-            f"{full_in:.0f}/s, {full_in / empty_in:.2f} of the empty queue's, out of it "
-            f"{full_out:.0f}/s, {full_out / empty_out:.2f} (at least 0.8); a job beside "
-            f"it {deep:.2f} us, {deep / plain:.2f} times (at most 1.5)")
-        return (f"backlog {jobs:,}: {each:.0f} B, in {full_in / empty_in:.2f}, out "
-                f"{full_out / empty_out:.2f}, beside x{deep / plain:.2f}")
+            f"{statistics.median(full_in):.0f}/s, {into:.2f} of the empty queue's, out "
+            f"of it {statistics.median(full_out):.0f}/s, {out:.2f} (at least 0.8); a job "
+            f"beside it {statistics.median(deep):.2f} us, {beside:.2f} times (at most "
+            "1.5)")
+        return (f"backlog {jobs:,}: {each:.0f} B, in {into:.2f}, out {out:.2f}, beside "
+                f"x{beside:.2f}")
 
     return row
 
 
+def growth(name: str, what: str, costs: dict[int, list[float]], bound: float) -> str:
+    """Says what a job costs at each size; the largest over the smallest."""
+    grown = over(costs[max(costs)], costs[min(costs)])
+    say(name, ", ".join(f"{count:,}: {statistics.median(cost):.2f} us"
+                        for count, cost in costs.items()) +
+        f"; {grown:.2f} times (at most {bound})")
+    return f"{max(costs):,} {what} x{grown:.2f}"
+
+
 def queues(quick: bool) -> str:
     jobs = 50000 if quick else 300000
-    costs = {}
-    for count in (1, 100, 10000):
-        with broker("--volatile", *ROOM) as one, agent(one, "q*"):
+    counts = (1, 100, 10000)
+    with contextlib.ExitStack() as stack:
+        brokers = []
+        for count in counts:
+            one = stack.enter_context(broker("--volatile", *ROOM))
+            stack.enter_context(agent(one, "q*"))
             drive(one, "run", max(count, 1000), "--queues", count)
-            costs[count] = middle_cost(one, jobs, "--queues", count)
-    growth = costs[10000] / costs[1]
-    say("cost a job, 1 to 10,000 queues",
-        ", ".join(f"{count:,}: {cost:.2f} us" for count, cost in costs.items()) +
-        f"; {growth:.2f} times (at most 1.5)")
-    return f"10,000 queues x{growth:.2f}"
+            brokers.append(one)
+        costs = in_turn(3 if quick else 5, *(
+            functools.partial(job_cost, one, jobs, "--queues", count)
+            for one, count in zip(brokers, counts)))
+    return growth("cost a job, 1 to 10,000 queues", "queues",
+                  dict(zip(counts, costs)), 1.5)
+
+
+def working_off(count: int, jobs: int) -> float:
+    """Microseconds of the broker's CPU for a job of a backlog that `count` agents, each
+    64 slots wide, work off."""
+    with broker("--volatile", *ROOM) as one:
+        drive(one, "fill", jobs)
+        before = one.cpu()
+        with swarm("agents", one.agents, count):
+            drive(one, "drain", jobs)
+            return (one.cpu() - before) * 1e6 / jobs
 
 
 def agents(quick: bool) -> str:
-    """A backlog worked off by one agent or by many, each 64 slots wide."""
-    jobs = 100000 if quick else 500000
-    costs = {}
-    for count in (1, 16, 512):
-        with broker("--volatile", *ROOM) as one:
-            drive(one, "fill", jobs)
-            before = one.cpu()
-            with swarm("agents", one.agents, count):
-                drive(one, "drain", jobs)
-                costs[count] = (one.cpu() - before) * 1e6 / jobs
-    growth = costs[512] / costs[1]
-    say("cost a job, 1 to 512 agents",
-        ", ".join(f"{count}: {cost:.2f} us" for count, cost in costs.items()) +
-        f"; {growth:.2f} times (at most 1.5)")
-    return f"512 agents x{growth:.2f}"
+    counts = (1, 16, 512)
+    costs = in_turn(3 if quick else 5, *(
+        functools.partial(working_off, count, 100000 if quick else 500000)
+        for count in counts))
+    return growth("cost a job, 1 to 512 agents", "agents", dict(zip(counts, costs)), 1.5)
 
 
 def idle_connections(quick: bool) -> str:
@@ -194,17 +220,20 @@ def idle_fleet(where: pathlib.Path | None) -> Callable[[bool], str]:
 def timers(quick: bool) -> str:
     count = 100000 if quick else 1000000
     jobs = 50000 if quick else 300000
-    with broker("--volatile", *ROOM) as one, agent(one, "bench"):
-        plain = middle_cost(one, jobs)
-        tool("drive", "fill", one.endpoint, "--jobs", count, "--delay", HOUR_MS)
-        pending = middle_cost(one, jobs)
+    with broker("--volatile", *ROOM) as without, agent(without, "bench"), \
+            broker("--volatile", *ROOM) as one, agent(one, "bench"):
+        drive(one, "fill", count, "--delay", HOUR_MS)
+        plain, pending = in_turn(5 if quick else 15, lambda: job_cost(without, jobs),
+                                 lambda: job_cost(one, jobs))
         cpu = one.cpu()
         time.sleep(3)
         share = (one.cpu() - cpu) / 3 * 100
+    ratio = over(pending, plain)
     say(f"{count:,} delayed jobs pending",
-        f"a job costs {pending:.2f} us, without them {plain:.2f} us: "
-        f"{pending / plain:.2f} times; idle {share:.2f} % of a core")
-    return f"timers x{pending / plain:.2f}"
+        f"a job costs {statistics.median(pending):.2f} us, without them "
+        f"{statistics.median(plain):.2f} us: {ratio:.2f} times; idle {share:.2f} % of a "
+        "core")
+    return f"timers x{ratio:.2f}"
 
 
 def restart(where: pathlib.Path | None) -> Callable[[bool], str]:
