@@ -288,27 +288,55 @@ static void audit_scope(struct gg_core *core, struct gg_effects *fx, uint32_t pe
             quote(scope->reason).text);
 }
 
-/* A queue that is named in full can be paused before anything was submitted to it.
- * False: there are as many queues as may be. */
-static bool make_named(struct gg_core *core, uint32_t peer,
-                       const struct gg_scope *scope)
+/* Of a pattern's queues only those count that the key reaches. One that is named in
+ * full and out of reach is refused: a kill switch that moved nothing must not look as
+ * if it had. */
+static bool may_touch(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                      uint64_t request, const struct gg_scope *scope)
+{
+    const struct gg_grant *grant = core->sessions[peer]->grant;
+    struct gg_slice realm = gg_realm_or_default(scope->realm);
+    if (!gg_name_valid(scope->queue) || gg_grant_queue(grant, realm, scope->queue)) {
+        return true;
+    }
+    gg_refuse(core, fx, peer, request, GG_ERR_NOT_ALLOWED,
+              "key %s may not operate on %.*s/%.*s", grant->name.text, GG_PRINT(realm),
+              GG_PRINT(scope->queue));
+    return false;
+}
+
+/* A queue that is named in full can be paused before anything was submitted to it. */
+static bool is_to_be_made(const struct gg_core *core, const struct gg_scope *scope)
+{
+    return gg_name_valid(scope->queue) &&
+           gg_queue_find(core, scope->realm, scope->queue) == NULL;
+}
+
+static bool make_named(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
+                       uint64_t request, const struct gg_scope *scope)
 {
     struct gg_queue *queue;
-    return !gg_name_valid(scope->queue) ||
-           !gg_grant_queue(core->sessions[peer]->grant,
-                           gg_realm_or_default(scope->realm), scope->queue) ||
-           gg_queue_get(core, scope->realm, scope->queue, &queue) == GG_OK;
+    enum gg_err err = gg_queue_get(core, scope->realm, scope->queue, &queue);
+    if (err != GG_OK) {
+        gg_refuse(core, fx, peer, request, err,
+                  err == GG_ERR_TOO_MANY
+                      ? "there are as many queues or realms as may be"
+                      : "out of memory");
+    }
+    return err == GG_OK;
 }
 
 void gg_on_pause(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                  uint64_t request, const struct gg_scope *scope)
 {
-    if (!scope->dry_run && !make_named(core, peer, scope)) {
-        gg_refuse(core, fx, peer, request, GG_ERR_TOO_MANY,
-                  "there are as many queues or realms as may be");
+    if (!may_touch(core, fx, peer, request, scope)) {
         return;
     }
-    uint64_t count = 0;
+    bool make = is_to_be_made(core, scope);
+    if (make && !scope->dry_run && !make_named(core, fx, peer, request, scope)) {
+        return;
+    }
+    uint64_t count = make && scope->dry_run ? 1 : 0;
     for (uint32_t i = 0; i < core->queue_count; i++) {
         if (in_scope(core, peer, core->queues[i], scope)) {
             count++;
@@ -330,6 +358,9 @@ void gg_on_resume(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
                   uint64_t request, const struct gg_scope *scope)
 {
     struct gg_done done = {.dry_run = scope->dry_run};
+    if (!may_touch(core, fx, peer, request, scope)) {
+        return;
+    }
     for (uint32_t i = 0; i < core->queue_count; i++) {
         struct gg_queue *queue = core->queues[i];
         if (!queue->paused || !in_scope(core, peer, queue, scope)) {
@@ -364,6 +395,9 @@ void gg_on_purge(struct gg_core *core, struct gg_effects *fx, uint32_t peer,
     if ((scope->states & (1 << GG_JOB_RUNNING)) != 0) {
         gg_refuse(core, fx, peer, request, GG_ERR_BAD_FIELD,
                   "states: running jobs are cancelled, not purged");
+        return;
+    }
+    if (!may_touch(core, fx, peer, request, scope)) {
         return;
     }
     struct gg_sweep *sweep = calloc(1, sizeof *sweep);

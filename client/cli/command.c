@@ -66,7 +66,8 @@ const struct gg_command gg_command_table[] = {
      gg_queue_show, "Show a queue", NULL},
     {"queue", "pause", "PATTERN", 1, 1, GG_SET_GLOBAL | GG_SET_REALM | GG_SET_BULK | GG_SET_PAUSE, GG_WRITES_JSON, GG_GROUP_NOUN,
      gg_queue_pause, "Start no attempt of these queues any more",
-     "It has taken effect when the command returns."},
+     "It has taken effect when the command returns. A queue that is named in full and not "
+     "known yet is made, and said to be new; a pattern makes none."},
     {"queue", "resume", "PATTERN", 1, 1, GG_SET_GLOBAL | GG_SET_REALM | GG_SET_BULK, GG_WRITES_JSON, GG_GROUP_NOUN,
      gg_queue_resume, "Let paused queues go on", NULL},
     {"queue", "purge", "PATTERN", 1, 1, GG_SET_GLOBAL | GG_SET_REALM | GG_SET_BULK | GG_SET_FILTER, GG_WRITES_JSON, GG_GROUP_NOUN,

@@ -7,10 +7,11 @@
 #include "client/cli/connect.h"
 #include "client/cli/filter.h"
 #include "client/cli/json.h"
+#include "client/cli/nearest.h"
 #include "client/cli/say.h"
 #include "client/cli/table.h"
 
-enum { COUNT_BYTES = 64 };
+enum { COUNT_BYTES = 64, NAME_BYTES = 65 };
 
 struct showing {
     enum gg_format format;
@@ -111,12 +112,58 @@ int gg_queue_list(struct gg_call *call)
     return status;
 }
 
+/* Whether the broker knows a queue, and which known one is most like it. */
+struct lookup {
+    const char *name;
+    bool known;
+    struct gg_nearest nearest;
+    char like[NAME_BYTES];
+};
+
+static bool on_name(void *ctx, const ganger_queue *queue)
+{
+    struct lookup *lookup = ctx;
+    lookup->known = lookup->known || strcmp(queue->queue, lookup->name) == 0;
+    gg_nearest_offer(&lookup->nearest, queue->queue);
+    if (lookup->nearest.best == queue->queue) { /* Lent for this call only. */
+        (void)snprintf(lookup->like, sizeof lookup->like, "%s", queue->queue);
+        lookup->nearest.best = lookup->like;
+    }
+    return !lookup->known;
+}
+
+/* Most often a queue that nobody has heard of is a mistyped one. */
+static void say_unknown(const struct lookup *lookup, const char *code)
+{
+    if (lookup->nearest.best != NULL) {
+        gg_say("there is no queue %s; did you mean '%s'?%s", lookup->name,
+               lookup->nearest.best, code);
+    } else {
+        gg_say("there is no queue %s%s", lookup->name, code);
+    }
+}
+
+static void look_up(struct gg_call *call, const char *name, struct lookup *out)
+{
+    const char *realm = gg_texts_last(&call->options.realms);
+    *out = (struct lookup){.name = name, .nearest.typed = name};
+    ganger_err err = ganger_queues(call->broker, realm, name, gg_answer_ms(call),
+                                   on_name, out);
+    if (err == GANGER_OK && !out->known) {
+        err = ganger_queues(call->broker, realm, NULL, gg_answer_ms(call), on_name,
+                            out);
+    }
+    out->known = out->known || err != GANGER_OK; /* Nobody can tell. */
+}
+
 int gg_queue_show(struct gg_call *call)
 {
     struct showing showing = {.only = call->args[0]};
     int status = show(call, &showing, call->args[0]);
     if (status == GG_EXIT_DONE && showing.count == 0) {
-        gg_say("there is no queue %s [not_found]", call->args[0]);
+        struct lookup lookup;
+        look_up(call, call->args[0], &lookup);
+        say_unknown(&lookup, " [not_found]");
         gg_say_try("ganger queue list");
         return GG_EXIT_UNKNOWN;
     }
@@ -132,6 +179,7 @@ struct deed {
     const char *done; /* "paused" */
     const char *what; /* "queues" */
     bool ask;         /* Also where the pattern is a plain name. */
+    bool makes;       /* A queue that is named in full and not known. */
 };
 
 static bool is_pattern(const char *text)
@@ -144,6 +192,24 @@ static void count_text(uint64_t count, const char *what, char text[COUNT_BYTES])
 {
     int len = (int)strlen(what) - (count == 1 ? 1 : 0);
     (void)snprintf(text, COUNT_BYTES, "%" PRIu64 " %.*s", count, len, what);
+}
+
+/* Who has mistyped a name must notice, also where the deed goes on. False: the broker
+ * knows no such queue. */
+static bool say_if_unknown(struct gg_call *call, const struct deed *deed)
+{
+    struct lookup lookup;
+    if (is_pattern(call->args[0])) {
+        return true;
+    }
+    look_up(call, call->args[0], &lookup);
+    if (!lookup.known) {
+        say_unknown(&lookup, "");
+        if (deed->makes) {
+            gg_say("a pause makes it: its jobs will wait from the first one on");
+        }
+    }
+    return lookup.known;
 }
 
 static int get_leave(const struct gg_call *call, const struct deed *deed,
@@ -198,6 +264,7 @@ static int touch(struct gg_call *call, const struct deed *deed, ganger_scope *sc
     if (err != GANGER_OK) {
         return gg_failed(call, err, what);
     }
+    bool known = say_if_unknown(call, deed);
     if (!call->options.dry_run) {
         char count[COUNT_BYTES];
         count_text(touched.count, deed->what, count);
@@ -213,6 +280,9 @@ static int touch(struct gg_call *call, const struct deed *deed, ganger_scope *sc
         }
     }
     print_touched(call, deed, &touched);
+    if (!known && deed->makes && !call->options.dry_run) {
+        gg_say_try("ganger queue resume %s, if that was not meant", call->args[0]);
+    }
     return GG_EXIT_DONE;
 }
 
@@ -228,15 +298,16 @@ static ganger_scope scope_of(const struct gg_call *call)
 
 int gg_queue_pause(struct gg_call *call)
 {
-    static const struct deed deed = {ganger_pause, "Pause", "paused", "queues", false};
+    static const struct deed deed = {ganger_pause, "Pause", "paused",
+                                     "queues",     false,   true};
     ganger_scope scope = scope_of(call);
     return touch(call, &deed, &scope);
 }
 
 int gg_queue_resume(struct gg_call *call)
 {
-    static const struct deed deed = {ganger_resume, "Resume", "resumed", "queues",
-                                     false};
+    static const struct deed deed = {ganger_resume, "Resume", "resumed",
+                                     "queues",      false,    false};
     ganger_scope scope = scope_of(call);
     return touch(call, &deed, &scope);
 }
@@ -250,7 +321,8 @@ static bool only_states(const ganger_filter *what)
 
 int gg_queue_purge(struct gg_call *call)
 {
-    static const struct deed deed = {ganger_purge, "Purge", "purged", "jobs", true};
+    static const struct deed deed = {ganger_purge, "Purge", "purged",
+                                     "jobs",       true,    false};
     ganger_scope scope = scope_of(call);
     struct gg_filter filter;
     struct gg_filter_fault fault;

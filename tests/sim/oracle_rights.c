@@ -42,6 +42,10 @@ static bool may_do(const struct gg_grant *key, const struct gg_command *command)
     if (command->code == GG_CMD_SUBMIT) {
         return reaches(key, command->as.submit.queue);
     }
+    if (command->code == GG_CMD_PAUSE || command->code == GG_CMD_RESUME ||
+        command->code == GG_CMD_PURGE) {
+        return reaches(key, command->as.scope.queue);
+    }
     struct gg_submit submit;
     struct gg_fault fault;
     struct gg_list list = command->as.submit_many.jobs;

@@ -232,6 +232,58 @@ static void dry_run_of_a_pause_pauses_nothing(void **state)
     assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
 }
 
+static uint64_t count_of(struct stage *stage, enum gg_command_code verb,
+                         const struct gg_scope *scope)
+{
+    stage_say(stage, BOB, verb, 3, scope);
+    const struct said *said = stage_heard(stage, BOB, GG_CMD_DONE, 0);
+    assert_non_null(said);
+    return said->command.as.done.count;
+}
+
+static void pause_makes_queue_that_is_named_in_full_and_dry_run_counts_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_agent(stage, WORKER, "w", "*", 1);
+    struct gg_scope early = scope_of("early");
+    struct gg_scope pattern = scope_of("earl*");
+    early.dry_run = true;
+    assert_int_equal(count_of(stage, GG_CMD_PAUSE, &early), 1);
+    early.dry_run = false;
+    assert_int_equal(count_of(stage, GG_CMD_PAUSE, &pattern), 0); /* None is made. */
+    assert_int_equal(count_of(stage, GG_CMD_RESUME, &early), 0);
+
+    assert_int_equal(count_of(stage, GG_CMD_PAUSE, &early), 1);
+    (void)submitted(stage, "early");
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 0);
+
+    assert_int_equal(count_of(stage, GG_CMD_RESUME, &early), 1);
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+}
+
+static void queue_out_of_a_keys_reach_is_refused_by_name(void **state)
+{
+    static const enum gg_command_code verbs[] = {GG_CMD_PAUSE, GG_CMD_RESUME,
+                                                 GG_CMD_PURGE};
+    struct stage *stage = *state;
+    struct gg_grant narrow;
+    gg_grant_all(&narrow, "narrow");
+    gg_name_set(&narrow.queues[0], gg_slice_text("mine*"));
+    stage_client_as(stage, STRANGER, &narrow);
+    stage_agent(stage, WORKER, "w", "reports", 1);
+    struct gg_scope scope = scope_of("reports");
+    for (uint32_t i = 0; i < 2 * sizeof verbs / sizeof verbs[0]; i++) {
+        scope.dry_run = i % 2 == 1;
+        stage_say(stage, STRANGER, verbs[i / 2], 10 + i, &scope);
+        const struct said *said = stage_heard(stage, STRANGER, GG_CMD_ERROR, 0);
+        assert_non_null(said);
+        assert_int_equal(said->command.as.error.error, GG_ERR_NOT_ALLOWED);
+    }
+
+    (void)submitted(stage, "reports");
+    assert_int_equal(stage_count(stage, GG_CMD_ASSIGN), 1);
+}
+
 static void reason_cannot_forge_the_audit_line(void **state)
 {
     struct stage *stage = *state;
@@ -550,6 +602,8 @@ int main(void)
         TEST(pause_answers_after_what_has_not_started_is_taken_back),
         TEST(pause_counts_what_hangs_at_a_silent_agent),
         TEST(dry_run_of_a_pause_pauses_nothing),
+        TEST(pause_makes_queue_that_is_named_in_full_and_dry_run_counts_it),
+        TEST(queue_out_of_a_keys_reach_is_refused_by_name),
         TEST(reason_cannot_forge_the_audit_line),
         TEST(purge_ends_what_waits_and_says_how_many),
         TEST(why_names_what_is_missing),

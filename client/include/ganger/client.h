@@ -412,7 +412,8 @@ GANGER_API ganger_err ganger_queues(ganger *handle, const char *realm,
                                     ganger_queue_fn *fn, void *ctx);
 
 /* Pause, resume or purge the queues that fit `pattern`. `pause` returns once no attempt
- * can start any more. `dry_run` only counts. */
+ * can start any more; a queue that is named in full and not known is made. `dry_run`
+ * only counts. GANGER_NOT_ALLOWED: the key does not reach the one that is named. */
 typedef struct ganger_scope {
     const char *realm;
     const char *pattern;

@@ -445,7 +445,8 @@ export class Client {
     return brokerOf(answer);
   }
 
-  /** Pause queues. Resolves once no attempt of them can start any more. */
+  /** Pause queues. Resolves once no attempt of them can start any more. A queue that is
+   * named in full and not known is made, paused. */
   pause(
     pattern: string,
     options: ScopeOptions & { cancelRunning?: boolean } = {},

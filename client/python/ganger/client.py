@@ -355,7 +355,8 @@ class Client:
     def pause(self, queue: str, *, reason: str = "", cancel_running: bool = False,
               realm: str = "", timeout: Optional[float] = None) -> dict[str, Any]:
         """Pause queues: when it returns no attempt starts any more. Gives `count`, and
-        `unsettled` for what silent agents may yet start."""
+        `unsettled` for what silent agents may yet start. A queue that is named in full
+        and not known is made, paused."""
         call = _calls.scope("pause", queue=queue, reason=reason, realm=realm,
                             cancel_running=cancel_running)
         return self._call(call, timeout)

@@ -220,11 +220,13 @@ class Faults(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
-        names = ("server", "submitter", "observer", "stranger")
+        names = ("server", "submitter", "observer", "narrow", "stranger")
         cls.public = {n: ganger("key", "new", cls.key(n)).stdout.strip() for n in names}
-        for name, role in (("submitter", "submit,observe"), ("observer", "observe")):
+        for name, role, queue in (("submitter", "submit,observe", "*"),
+                                  ("observer", "observe", "*"),
+                                  ("narrow", "operate", "mine*")):
             run = ganger("key", "allow", cls.key(name) + ".pub", "--keys",
-                         cls.key("keys"), "--name", name, "--role", role)
+                         cls.key("keys"), "--name", name, "--role", role, "--queue", queue)
             assert run.returncode == 0, run.stderr
         cls.closed = cls.start("--set", "server_key_file=" + cls.key("server"),
                                "--set", "keys_file=" + cls.key("keys"))
@@ -318,6 +320,14 @@ class Faults(unittest.TestCase):
         run = ganger("job", "list", "-o", "json", "--filter", "queue:forbidden",
                      *self.as_who("observer"), broker=self.closed)
         self.assertEqual((run.returncode, json.loads(run.stdout)), (0, []))
+
+    def test_key_that_does_not_reach_a_queue_cannot_pause_it(self):
+        for verb in ("pause", "resume", "purge"):
+            run = ganger("queue", verb, "others", "--yes", *self.as_who("narrow"),
+                         broker=self.closed)
+            self.assertEqual((run.returncode, run.stdout), (6, ""), run.stderr)
+            self.assertIn("key narrow may not operate on default/others [not_allowed]",
+                          run.stderr)
 
     def test_full_queue_exits_7_and_takes_no_more(self):
         first = ganger("submit", "narrow", "x", broker=self.tight)
@@ -535,6 +545,39 @@ class Jobs(unittest.TestCase):
         self.assertRegex(self.good("doctor"), "warn +queues +upper-pause is paused")
         self.good("queue", "resume", "upper-pause")
         self.assertEqual(self.good("wait", job), job + " succeeded\n")
+
+    def test_a_queue_that_is_not_known_is_noticed(self):
+        self.good("run", "upper-known", "x")
+        slip, meant = "uper-known", "did you mean 'upper-known'?"
+        for words, out in (
+            (["resume", slip], "0 queues resumed\n"),
+            (["resume", slip, "--dry-run"], "would be: 0 queues resumed\n"),
+            (["purge", slip, "--yes"], "0 jobs purged\n"),
+            (["pause", slip, "--dry-run"], "would be: 1 queue paused\n"),
+            (["pause", slip], "1 queue paused\n"),
+        ):
+            run = self.ganger("queue", *words)
+            self.assertEqual((run.returncode, run.stdout), (0, out), run.stderr)
+            self.assertIn(f"there is no queue {slip}; {meant}", run.stderr)
+            self.assertEqual("a pause makes it" in run.stderr, words[0] == "pause")
+        self.assertIn(f"try: ganger queue resume {slip}", run.stderr)
+        run = self.ganger("queue", "show", "upper-knwon")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(f"{meant} [not_found]", run.stderr)
+
+    def test_a_pause_may_come_before_the_first_job_and_is_noticed_once(self):
+        first, again = (self.ganger("queue", "pause", "zz-early", "-o", "json")
+                        for _ in range(2))
+        for run in (first, again):
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(json.loads(run.stdout)["count"], 1)
+        self.assertIn("there is no queue zz-early\n", first.stderr)
+        self.assertNotIn("there is no queue", again.stderr)
+        job = self.good("submit", "zz-early", "x", "-o", "id").strip()
+        self.assertEqual(self.json("why", job)[0]["code"], "paused")
+        self.assertEqual(self.good("queue", "pause", "zz-none*", "--yes"),
+                         "0 queues paused\n")
+        self.assertEqual(self.json("queue", "list", "zz-none*"), [])
 
     def test_bulk_acts_say_their_size_and_need_leave(self):
         made = self.good("submit", "nobody-bulk", "--lines", "-", "-o", "id",
