@@ -6,7 +6,9 @@
 set -euo pipefail
 model=$(cd "$(dirname "$0")" && pwd)/spin/lease.pml
 command -v spin >/dev/null || { echo "spin.sh: spin is missing (package spin)" >&2; exit 1; }
-cd "${1:-$(mktemp -d)}"
+work=${1:-$(mktemp -d)}
+[ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
+cd "$work"
 
 errors() { # the model with these definitions: how many errors there are, and states
     spin "$@" -a "$model" >/dev/null

@@ -19,6 +19,7 @@
 #include "common/assert.h"
 #include "common/rng.h"
 #include "common/spin.h"
+#include "tests/lib/scratch.h"
 #include "worker/exec/keeper.h"
 #include "worker/staff.h"
 
@@ -35,7 +36,7 @@ struct world {
     struct gg_keeper_client keeper;
     struct gg_worker *agent;
     struct gg_staff staff;
-    char folder[256];
+    const char *folder;
 
     /* The broker. */
     struct gg_rng rng;
@@ -238,10 +239,9 @@ static void start(struct world *world, const char *processes, const char *batch)
                                       .program = gg_slice_text("handlers"),
                                       .incarnation = 1,
                                       .slots_max = GG_WORKER_SLOTS_MAX};
-    const char *parent = getenv("TMPDIR");
-    (void)snprintf(world->folder, sizeof world->folder, "%s/handlers.XXXXXX",
-                   parent != NULL ? parent : "/tmp");
-    if (mkdtemp(world->folder) == NULL || gg_poller_init(&world->poller) != GG_OK ||
+    (void)scratch_new();
+    world->folder = scratch_above();
+    if (gg_poller_init(&world->poller) != GG_OK ||
         gg_worker_new(&config, &world->agent) != GG_OK) {
         stop("cannot start");
     }
@@ -305,6 +305,6 @@ int main(int argc, char **argv)
     gg_worker_destroy(&world.agent);
     gg_buf_fini(&world.out);
     gg_poller_fini(&world.poller);
-    (void)rmdir(world.folder);
+    scratch_remove();
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/integration/client/fake.h"
+#include "tests/lib/scratch.h"
 
 enum { CONNECT_MS = 3000, REFUSED_MS = 500 };
 
@@ -255,7 +256,7 @@ static void unguard(struct guarded *guarded)
 
 static void refused_keys_are_named(void **state)
 {
-    char *folder = *state;
+    (void)state;
     struct guarded guarded = {.status = "400"};
     struct keys mine;
     struct keys other;
@@ -264,7 +265,7 @@ static void refused_keys_are_named(void **state)
     guard(&guarded);
     (void)zmq_curve_keypair(mine.public_key, mine.secret_key);
     (void)zmq_curve_keypair(other.public_key, other.secret_key);
-    (void)snprintf(path, sizeof path, "%s/my.key", folder);
+    (void)snprintf(path, sizeof path, "%s/my.key", scratch_above());
     write_key_file(path, &mine, guarded.keys.public_key, 0600);
     const ganger_options options = {.endpoint = guarded.endpoint, .key_file = path};
     const ganger_options plain = {.endpoint = guarded.endpoint};
@@ -283,14 +284,14 @@ static void refused_keys_are_named(void **state)
 
 static void keys_where_the_broker_has_none_are_named(void **state)
 {
-    char *folder = *state;
+    (void)state;
     struct fake fake = {.deaf = true};
     struct keys mine;
     char path[256];
     char text[512];
     fake_start(&fake);
     (void)zmq_curve_keypair(mine.public_key, mine.secret_key);
-    (void)snprintf(path, sizeof path, "%s/my.key", folder);
+    (void)snprintf(path, sizeof path, "%s/my.key", scratch_above());
     write_key_file(path, &mine, mine.public_key, 0600);
     const ganger_options options = {.endpoint = fake.endpoint, .key_file = path};
 
@@ -305,12 +306,12 @@ static void keys_where_the_broker_has_none_are_named(void **state)
 
 static void open_key_files_are_refused(void **state)
 {
-    char *folder = *state;
+    (void)state;
     struct keys mine;
     char path[256];
     ganger *handle = NULL;
     (void)zmq_curve_keypair(mine.public_key, mine.secret_key);
-    (void)snprintf(path, sizeof path, "%s/my.key", folder);
+    (void)snprintf(path, sizeof path, "%s/my.key", scratch_above());
     const ganger_options options = {.key_file = path};
 
     assert_int_equal(ganger_open(&options, &handle), GANGER_USAGE);
@@ -362,14 +363,16 @@ static void endpoints_are_read_as_people_write_them(void **state)
 
 static int make_folder(void **state)
 {
-    static char folder[] = "/tmp/ganger-test-XXXXXX";
-    *state = mkdtemp(folder);
-    return *state == NULL ? -1 : 0;
+    (void)state;
+    (void)scratch_new();
+    return 0;
 }
 
 static int remove_folder(void **state)
 {
-    return rmdir(*state);
+    (void)state;
+    scratch_remove();
+    return 0;
 }
 
 int main(void)

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/scratch.h"
+
 enum { ARGUMENTS_MAX = 32 };
 
 void fake_open(struct fake_broker *broker)
@@ -22,6 +24,9 @@ void fake_open(struct fake_broker *broker)
     size_t len = sizeof broker->endpoint;
     int linger = 0;
     memset(broker, 0, sizeof *broker);
+    (void)scratch_new();
+    broker->folder = scratch_above();
+    (void)setenv("XDG_RUNTIME_DIR", broker->folder, 1); /* For the agents' locks. */
     broker->context = zmq_ctx_new();
     broker->router = zmq_socket(broker->context, ZMQ_ROUTER);
     (void)zmq_setsockopt(broker->router, ZMQ_LINGER, &linger, sizeof linger);
@@ -60,6 +65,7 @@ void fake_close(struct fake_broker *broker)
     }
     (void)zmq_close(broker->router);
     (void)zmq_ctx_term(broker->context);
+    scratch_remove();
 }
 
 /* ---- the agent's process ---- */

@@ -40,7 +40,8 @@ struct fake_broker {
     void *context;
     void *router;
     char endpoint[64];
-    uint8_t peer[256]; /* Routing id of the agent's newest session; 0 bytes: none. */
+    const char *folder; /* For files of the test; it goes with the broker. */
+    uint8_t peer[256];  /* Routing id of the agent's newest session; 0 bytes: none. */
     size_t peer_len;
     uint64_t session;
     uint64_t received;

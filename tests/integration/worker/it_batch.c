@@ -59,8 +59,8 @@ static void say(char *out, size_t room, const char *words_of_it, const char *tex
 
 struct fixture {
     struct fake_broker broker;
-    char config[64];
-    char gate[64]; /* A file that lets jobs go on. */
+    char config[256];
+    char gate[256]; /* A file that lets jobs go on. */
     int gates;
     struct fake_job *first;
     struct fake_job *behind[BEHIND];
@@ -74,7 +74,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
     f->broker.welcome.lease_ms = LEASE_MS;
-    (void)snprintf(f->config, sizeof f->config, "/tmp/it_batch.%d.conf", (int)getpid());
+    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
     FILE *file = fopen(f->config, "we");
     assert_non_null(file);
     (void)fprintf(file, "[pool a]\nqueues = a\nsize = 1\nbatch = 8\n");
@@ -92,8 +92,6 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     fake_close(&f->broker);
-    (void)unlink(f->config);
-    (void)unlink(f->gate);
     free(f);
     return 0;
 }
@@ -118,8 +116,7 @@ static const struct fake_job *run(struct fixture *f, const char *payload)
 static void close_gate(struct fixture *f)
 {
     (void)unlink(f->gate);
-    (void)snprintf(f->gate, sizeof f->gate, "/tmp/it_batch.%d.%d", (int)getpid(),
-                   f->gates++);
+    (void)snprintf(f->gate, sizeof f->gate, "%s/gate.%d", f->broker.folder, f->gates++);
 }
 
 static void open_gate(const struct fixture *f)

@@ -19,14 +19,14 @@
 
 struct fixture {
     struct fake_broker broker;
-    char config[64];
+    char config[256];
 };
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
-    (void)snprintf(f->config, sizeof f->config, "/tmp/it_cage.%d.conf", (int)getpid());
+    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
     *state = f;
     return 0;
 }
@@ -35,7 +35,6 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     fake_close(&f->broker);
-    (void)unlink(f->config);
     free(f);
     return 0;
 }
@@ -83,7 +82,7 @@ static bool is_root(void)
 /* May cgroups be made here? As the agent finds out: by trying. */
 static bool has_cgroups(struct fixture *f)
 {
-    char command[300];
+    char command[600];
     FILE *file = fopen(f->config, "we");
     (void)fprintf(file, "[pool a]\nqueues = a\nprogram = true\ncgroup_pids = 10\n");
     (void)fclose(file);

@@ -16,7 +16,7 @@ enum { A = 1, B, C, D };
 
 struct fixture {
     struct fake_broker broker;
-    char config[64];
+    char config[256];
     char mark[32]; /* Of this test's processes. */
 };
 
@@ -24,7 +24,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
-    (void)snprintf(f->config, sizeof f->config, "/tmp/it_pools.%d.conf", (int)getpid());
+    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
     (void)snprintf(f->mark, sizeof f->mark, "it_pools.%d.", (int)getpid());
     *state = f;
     return 0;
@@ -34,7 +34,6 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     fake_close(&f->broker);
-    (void)unlink(f->config);
     free(f);
     return 0;
 }
@@ -291,7 +290,8 @@ static void crash_loop_closes_its_own_pool_and_names_the_cause(void **state)
 static void overflow_starts_with_work_and_goes_again(void **state)
 {
     struct fixture *f = *state;
-    char gate[64];
+    char gate[300];
+    char script[512];
     FILE *file = fopen(f->config, "we");
     add_pool(f, file, "a", "size = 1\noverflow = 2\noverflow_idle = 200ms");
     (void)fclose(file);
@@ -299,21 +299,22 @@ static void overflow_starts_with_work_and_goes_again(void **state)
     fake_until(&f->broker, f->broker.slots == 3);
 
     struct fake_job *jobs[3];
+    (void)snprintf(gate, sizeof gate, "%s/gate", f->broker.folder);
+    (void)snprintf(script, sizeof script,
+                   "echo partial on; while [ ! -e '%s' ]; do sleep 0.05; done; "
+                   "answer done",
+                   gate);
     for (int i = 0; i < 3; i++) {
-        jobs[i] = assign(f, A,
-                         "echo partial on; while [ ! -e /tmp/$mark ]; do "
-                         "sleep 0.05; done; answer done");
+        jobs[i] = assign(f, A, script);
     }
     for (int i = 0; i < 3; i++) {
         fake_until(&f->broker, jobs[i]->partial[0] != '\0');
     }
     fake_until(&f->broker, count_of(f, "a") == 3); /* A fork looks like one more. */
-    (void)snprintf(gate, sizeof gate, "/tmp/%sa", f->mark);
     (void)fclose(fopen(gate, "we"));
     for (int i = 0; i < 3; i++) {
         fake_until(&f->broker, jobs[i]->outcomes > 0);
     }
-    (void)unlink(gate);
 
     fake_until(&f->broker, count_of(f, "a") == 1);
     assert_string_equal(run(f, A, "answer on")->result, "on");
