@@ -76,6 +76,7 @@ static void move_some(struct gg_index *index)
         if (old->count == 0) {
             free(old->slots);
             *old = (struct gg_index_table){0};
+            index->moved = 0;
             return;
         }
         struct gg_index_slot slot = old->slots[index->moved];
@@ -126,6 +127,24 @@ enum gg_err gg_index_grow(struct gg_index *index)
     index->room = bigger / 8 * 5;
     *now = (struct gg_index_table){.slots = fresh, .mask = bigger - 1};
     return GG_OK;
+}
+
+size_t gg_index_take(struct gg_index *index, uint32_t *numbers, size_t max,
+                     size_t looks)
+{
+    move_some(index);
+    struct gg_index_table *now = &index->now;
+    size_t count = 0;
+    for (; looks > 0 && count < max && index->old.slots == NULL && now->count > 0;
+         looks--) {
+        if (now->slots[index->moved].taken == 0) {
+            index->moved = (index->moved + 1) & now->mask;
+        } else {
+            numbers[count++] = now->slots[index->moved].taken - 1;
+            table_cut(now, index->moved);
+        }
+    }
+    return count;
 }
 
 void gg_index_put(struct gg_index *index, uint64_t hash, uint32_t number)

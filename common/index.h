@@ -16,6 +16,8 @@
 
 #define GG_INDEX_NONE UINT32_MAX
 
+enum { GG_INDEX_RESERVE_MAX = 32 };
+
 struct gg_index_slot {
     uint32_t hash;  /* Its lower half. */
     uint32_t taken; /* The number + 1; 0: empty. */
@@ -30,7 +32,7 @@ struct gg_index_table {
 struct gg_index {
     struct gg_index_table now;
     struct gg_index_table old; /* While growing; its slots move over in small steps. */
-    size_t moved;              /* Slots of `old` already moved. */
+    size_t moved;              /* Slots of `old` already moved, of `now` taken. */
     size_t room;               /* For so many numbers `now` is large enough. */
 };
 
@@ -55,17 +57,23 @@ static inline void gg_index_fetch(const struct gg_index *index, uint64_t hash)
 /* Let a full index grow; gg_index_reserve() calls it. */
 GG_MUST_USE enum gg_err gg_index_grow(struct gg_index *index);
 
-/* Make sure that the next gg_index_put() cannot fail. GG_ERR_NO_MEMORY changes
- * nothing. */
-GG_MUST_USE static inline enum gg_err gg_index_reserve(struct gg_index *index)
+/* Make sure that the next `puts` (at most GG_INDEX_RESERVE_MAX) gg_index_put() cannot
+ * fail. GG_ERR_NO_MEMORY changes nothing. */
+GG_MUST_USE static inline enum gg_err gg_index_reserve(struct gg_index *index,
+                                                       size_t puts)
 {
-    return index->now.count + index->old.count < index->room ? GG_OK
-                                                             : gg_index_grow(index);
+    return index->now.count + index->old.count + puts <= index->room
+               ? GG_OK
+               : gg_index_grow(index);
 }
 
-/* Add `number`, which must not be in yet; gg_index_reserve() has been called since the
- * last gg_index_put(). */
+/* Add `number`, which must not be in yet; gg_index_reserve() has made sure of it. */
 void gg_index_put(struct gg_index *index, uint64_t hash, uint32_t number);
+
+/* Take some numbers out, whichever come next, at most `max`, looking at `looks` slots.
+ * Returns how many; while there are any, so many calls find them all. */
+size_t gg_index_take(struct gg_index *index, uint32_t *numbers, size_t max,
+                     size_t looks);
 
 /* Take `number` out; returns false when it was not in. */
 bool gg_index_remove(struct gg_index *index, uint64_t hash, uint32_t number);

@@ -47,7 +47,7 @@ struct gg_core *gg_core_new(const struct gg_bounds *bounds,
     core->seed = seed;
     core->rng.state = seed;
     core->now = about->started;
-    gg_list_init(&core->free_jobs);
+    gg_registry_init(core);
     gg_list_init(&core->dead);
     gg_list_init(&core->free_waiters);
     gg_list_init(&core->settles);

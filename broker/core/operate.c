@@ -120,7 +120,7 @@ static bool may_retry(struct gg_core *core, struct gg_effects *fx, uint32_t peer
                         "another job holds its key by now");
         return false;
     }
-    if (gg_index_reserve(&core->by_key) != GG_OK) {
+    if (gg_index_reserve(&core->by_key, 1) != GG_OK) {
         gg_refuse(core, fx, peer, request, GG_ERR_NO_MEMORY, "out of memory");
         return false;
     }

@@ -443,7 +443,7 @@ static bool hold_key(struct gg_core *core, struct gg_job *job)
     if (other != NULL) {
         gg_registry_drop_key(core, other);
     }
-    if (gg_index_reserve(&core->by_key) != GG_OK) {
+    if (gg_index_reserve(&core->by_key, 1) != GG_OK) {
         return false;
     }
     gg_registry_hold_key(core, job);

@@ -7,11 +7,6 @@
 #include "broker/core/timers.h"
 #include "common/assert.h"
 
-static uint64_t hash_id(const struct gg_core *core, const struct gg_id *id)
-{
-    return gg_id_hash(id, core->seed);
-}
-
 static struct gg_job *slot(const struct gg_core *core, uint32_t number)
 {
     return &core->chunks[number / GG_JOB_CHUNK][number % GG_JOB_CHUNK];
@@ -22,20 +17,25 @@ static struct gg_job *slot_or_none(const struct gg_core *core, uint32_t number)
     return number == GG_INDEX_NONE ? NULL : slot(core, number);
 }
 
-static bool match_id(void *ctx, uint32_t number, const void *key)
+static const struct gg_id *id_of(const void *owner, uint32_t number)
 {
-    return gg_id_equal(&slot(ctx, number)->id, key);
+    return &slot(owner, number)->id;
+}
+
+void gg_registry_init(struct gg_core *core)
+{
+    gg_list_init(&core->free_jobs);
+    gg_ids_init(&core->ids, core->seed, id_of, core);
 }
 
 struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id)
 {
-    return slot_or_none(
-        core, gg_index_find(&core->by_id, hash_id(core, id), id, match_id, core));
+    return slot_or_none(core, gg_ids_find(&core->ids, id));
 }
 
 void gg_registry_foresee(const struct gg_core *core, const struct gg_id *id)
 {
-    gg_index_fetch(&core->by_id, hash_id(core, id));
+    gg_ids_foresee(&core->ids, id);
 }
 
 struct key_query {
@@ -112,19 +112,19 @@ static bool add_chunk(struct gg_core *core)
     return true;
 }
 
-static bool reserve(struct gg_core *core)
+static bool reserve(struct gg_core *core, const struct gg_id *id)
 {
     if (gg_list_empty(&core->free_jobs) && !add_chunk(core)) {
         return false;
     }
-    return gg_index_reserve(&core->by_id) == GG_OK &&
-           gg_index_reserve(&core->by_key) == GG_OK;
+    return gg_ids_reserve(&core->ids, id, core->now.wall) == GG_OK &&
+           gg_index_reserve(&core->by_key, 1) == GG_OK;
 }
 
 struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
                                const struct gg_id *id)
 {
-    if (!reserve(core)) {
+    if (!reserve(core, id)) {
         return NULL;
     }
     struct gg_job *job = GG_CONTAINER(gg_list_first(&core->free_jobs), struct gg_job,
@@ -141,7 +141,7 @@ struct gg_job *gg_registry_add(struct gg_core *core, struct gg_queue *queue,
         .expires = {INT64_MAX},
     };
     gg_list_init(&job->waiters);
-    gg_index_put(&core->by_id, hash_id(core, id), index);
+    gg_ids_put(&core->ids, id, index);
     core->jobs++;
     queue->jobs++;
     queue->realm->jobs++;
@@ -178,7 +178,7 @@ void gg_registry_remove(struct gg_core *core, struct gg_job *job)
     if (job->state == GG_JOB_EVICTED) {
         gg_move(core, job, GG_JOB_NONE);
     }
-    (void)gg_index_remove(&core->by_id, hash_id(core, &job->id), job->index);
+    gg_ids_remove(&core->ids, &job->id, job->index);
     gg_charge(core, job, -(int64_t)job->charged);
     core->jobs--;
     job->queue->jobs--;
@@ -311,6 +311,6 @@ void gg_registry_fini(struct gg_core *core)
         free(core->chunks[i]);
     }
     free(core->chunks);
-    gg_index_fini(&core->by_id);
+    gg_ids_fini(&core->ids);
     gg_index_fini(&core->by_key);
 }

@@ -4,6 +4,9 @@
 
 #include "broker/core/state.h"
 
+/* Nothing is known yet; the core's seed is set. */
+void gg_registry_init(struct gg_core *core);
+
 /* The job with this id, evicted ones included, or NULL. */
 struct gg_job *gg_registry_by_id(struct gg_core *core, const struct gg_id *id);
 

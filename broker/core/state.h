@@ -14,6 +14,7 @@
 #include "broker/core/adrift.h"
 #include "broker/core/core.h"
 #include "broker/core/history.h"
+#include "broker/core/ids.h"
 #include "broker/core/job.h"
 #include "common/fetch.h"
 #include "common/index.h"
@@ -260,7 +261,7 @@ struct gg_core {
     struct gg_terms *terms_last;
     struct gg_job_attempt_slab *attempt_slabs; /* registry.c */
     struct gg_job_attempt *spare_attempts;
-    struct gg_index by_id;
+    struct gg_ids ids;
     struct gg_index by_key;
     uint64_t jobs; /* Known, evicted ones included. */
     uint64_t count[GG_JOB_STATE_COUNT];

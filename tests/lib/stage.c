@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "broker/core/state.h"
+
 enum { HOUR_MS = 3600000, STATE_REQUEST = 987654 };
 
 /* ---- the disk ---- */
@@ -104,6 +106,14 @@ static void restore(struct stage *stage, enum gg_keep_kind kind)
     }
 }
 
+/* Its ids change their table after a few, not after thousands. */
+static void make_core(struct stage *stage, uint64_t seed)
+{
+    stage->core = gg_core_new(&stage->bounds, &stage->about, 1000, seed);
+    assert_non_null(stage->core);
+    stage->core->ids.late_max = 4;
+}
+
 void stage_crash(struct stage *stage, uint64_t durable, int64_t down_ms)
 {
     gg_core_destroy(&stage->core);
@@ -113,9 +123,7 @@ void stage_crash(struct stage *stage, uint64_t durable, int64_t down_ms)
     stage->now.mono.ms = (int64_t)gg_rng_below(&stage->rng, HOUR_MS);
     stage->now.wall.ms += down_ms;
     stage->about.started = stage->now;
-    stage->core = gg_core_new(&stage->bounds, &stage->about, 1000,
-                              gg_rng_next(&stage->rng));
-    assert_non_null(stage->core);
+    make_core(stage, gg_rng_next(&stage->rng));
     restore(stage, GG_KEEP_META);
     restore(stage, GG_KEEP_QUEUE);
     restore(stage, GG_KEEP_AGENT);
@@ -143,8 +151,7 @@ void stage_init(struct stage *stage, void (*change)(struct gg_bounds *bounds))
     };
     gg_grant_all(&stage->grant, "local");
     gg_effects_init(&stage->fx);
-    stage->core = gg_core_new(&stage->bounds, &stage->about, 1000, 7);
-    assert_non_null(stage->core);
+    make_core(stage, 7);
     if (stage->bounds.durable) {
         restored(stage, 0);
     }

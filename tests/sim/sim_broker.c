@@ -2,6 +2,7 @@
  * between them as broker/io has it, with the network and the disk of this world. */
 #include <stdlib.h>
 
+#include "broker/core/state.h"
 #include "common/assert.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/oracle.h"
@@ -557,6 +558,7 @@ void sim_broker_start(struct sim *sim)
     gg_outbox_init(&broker->box, &broker->peers, send_out, sim);
     broker->core = gg_core_new(&broker->bounds, &broker->about, epoch, sim->seed);
     GG_ASSERT(broker->core != NULL);
+    broker->core->ids.late_max = 8; /* Ids change their table in each world. */
     restore(sim);
     sim->nodes[SIM_BROKER].up = true;
     sim->nodes[SIM_BROKER].wake_at = INT64_MAX;

@@ -331,7 +331,7 @@ static struct sums sums_of(struct gg_core *core, const struct gg_queue *queue,
 static const char *check_sums(struct gg_core *core)
 {
     struct sums all = sums_of(core, NULL, NULL);
-    MUST(core->jobs == all.jobs && gg_index_count(&core->by_id) == all.jobs);
+    MUST(core->jobs == all.jobs && gg_ids_count(&core->ids) == all.jobs);
     MUST(gg_index_count(&core->by_key) == all.keys);
     MUST(core->memory_bytes == all.bytes);
     MUST(core->apart_bytes == all.apart);

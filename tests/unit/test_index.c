@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 static void put(struct fixture *f, uint32_t number)
 {
-    assert_int_equal(gg_index_reserve(&f->index), GG_OK);
+    assert_int_equal(gg_index_reserve(&f->index, 1), GG_OK);
     gg_index_put(&f->index, f->hashes[number], number);
     f->in[number] = true;
     f->count++;
@@ -168,11 +168,32 @@ static void numbers_leave_while_the_index_is_growing(void **state)
     expect_all(f);
 }
 
+static void what_is_taken_out_in_small_steps_is_all_there_was(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        put(f, i);
+    }
+    for (int steps = 0; f->count > 0; steps++) {
+        uint32_t numbers[8];
+        size_t taken = gg_index_take(&f->index, numbers, 8, 32);
+        assert_true(taken <= 8 && steps < KEYS);
+        for (size_t i = 0; i < taken; i++) {
+            assert_true(numbers[i] < KEYS && f->in[numbers[i]]);
+            f->in[numbers[i]] = false;
+            f->count--;
+        }
+        cut(f, (uint32_t)gg_rng_below(&f->rng, KEYS));
+    }
+    expect_all(f);
+    random_steps(f, KEYS); /* It serves on. */
+}
+
 static void reserve_without_put_grows_once(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 1000; i++) {
-        assert_int_equal(gg_index_reserve(&f->index), GG_OK);
+        assert_int_equal(gg_index_reserve(&f->index, 1), GG_OK);
     }
     assert_true(f->index.now.mask < 64);
 }
@@ -188,6 +209,7 @@ int main(void)
         TEST(small_index_agrees_with_a_plain_array),
         TEST(colliding_hashes_agree_with_a_plain_array),
         TEST(numbers_leave_while_the_index_is_growing),
+        TEST(what_is_taken_out_in_small_steps_is_all_there_was),
         TEST(reserve_without_put_grows_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
