@@ -43,14 +43,17 @@ typedef bool gg_index_match_fn(void *ctx, uint32_t number, const void *key);
 uint32_t gg_index_find(const struct gg_index *index, uint64_t hash, const void *key,
                        gg_index_match_fn *match, void *ctx);
 
-/* Have the place of `hash` on its way into the cache. */
+/* Have the place of `hash` on its way into the cache, and the next line: the slots that
+ * are looked at there end in it as often as not. */
 static inline void gg_index_fetch(const struct gg_index *index, uint64_t hash)
 {
     if (index->now.slots != NULL) {
-        gg_fetch(&index->now.slots[(uint32_t)hash & index->now.mask]);
+        gg_fetch_all(&index->now.slots[(uint32_t)hash & index->now.mask],
+                     2 * GG_LINE_BYTES);
     }
     if (index->old.slots != NULL) {
-        gg_fetch(&index->old.slots[(uint32_t)hash & index->old.mask]);
+        gg_fetch_all(&index->old.slots[(uint32_t)hash & index->old.mask],
+                     2 * GG_LINE_BYTES);
     }
 }
 

@@ -120,27 +120,29 @@ static bool on_command(struct gg_shell *shell, struct gg_peer *peer,
 }
 
 /* The next commands of a message, read before it is their turn. */
-enum { AHEAD = 4 };
+enum { AHEAD = 8 };
 struct ahead {
     struct gg_command commands[AHEAD];
     struct gg_fault faults[AHEAD];
-    uint32_t first; /* Whose turn is next. */
-    uint32_t end;
+    uint32_t next; /* Whose turn it is. */
+    uint32_t count;
 };
 
+/* All places are asked for before the first is needed: the memory of many is looked up
+ * in the time of one. */
 static void read_ahead(const struct gg_shell *shell, struct gg_message *message,
                        struct ahead *ahead)
 {
-    while (ahead->end - ahead->first < AHEAD) {
-        uint32_t place = ahead->end % AHEAD;
-        struct gg_command *command = &ahead->commands[place];
-        if (!gg_message_next(message, command, &ahead->faults[place])) {
-            return;
+    ahead->next = ahead->count = 0;
+    while (ahead->count < AHEAD &&
+           gg_message_next(message, &ahead->commands[ahead->count],
+                           &ahead->faults[ahead->count])) {
+        ahead->count++;
+    }
+    for (uint32_t i = 0; i < ahead->count; i++) {
+        if (ahead->faults[i].err == GG_OK) {
+            gg_core_foresee(shell->core, &ahead->commands[i]);
         }
-        if (ahead->faults[place].err == GG_OK) {
-            gg_core_foresee(shell->core, command);
-        }
-        ahead->end++;
     }
 }
 
@@ -151,21 +153,23 @@ static void on_commands(struct gg_shell *shell, struct gg_peer *peer,
     uint64_t serial = peer->serial;
     give_receipts(shell, peer, serial);
     struct ahead ahead;
-    ahead.first = ahead.end = 0;
+    ahead.next = ahead.count = 0;
     while (peer->open && peer->serial == serial && peer->doomed == NULL &&
            shell->failed == GG_OK) {
-        read_ahead(shell, message, &ahead);
-        if (ahead.first == ahead.end) {
+        if (ahead.next == ahead.count) {
+            read_ahead(shell, message, &ahead);
+        }
+        if (ahead.next == ahead.count) {
             break;
         }
-        uint32_t place = ahead.first++ % AHEAD;
+        uint32_t place = ahead.next++;
         if (ahead.faults[place].err != GG_OK) {
             gg_shell_refuse(shell, peer, &ahead.faults[place]);
         } else if (!on_command(shell, peer, &ahead.commands[place])) {
             return;
         }
     }
-    if (message->left == 0 && ahead.first == ahead.end &&
+    if (message->left == 0 && ahead.next == ahead.count &&
         message->attachment.data != NULL && !message->attachment_taken && peer->open &&
         peer->serial == serial) {
         struct gg_fault fault = {.err = GG_ERR_BAD_MESSAGE,
