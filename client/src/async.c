@@ -99,6 +99,7 @@ static uint64_t start(ganger *handle, enum gg_command_code code, const void *rec
                       int timeout_ms, ganger_answer_fn *fn, void *ctx)
 {
     if (fn == NULL) {
+        gg_blob_unref(&handle->lent);
         (void)gg_handle_fail(handle, GG_ERR_USAGE, "there is no function to answer to");
         return 0;
     }

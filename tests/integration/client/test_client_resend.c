@@ -418,6 +418,28 @@ static void lent_payload_is_given_back_once(void **state)
     assert_int_equal(atomic_load(&done), 6);
 }
 
+/* … also of one that nobody waits for, which is none: the next one is not its heir. */
+static void lent_payload_without_an_asker_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    static char large[100000];
+    atomic_int done = 0;
+    ganger_submission lent = GANGER_SUBMIT_INIT;
+    lent.queue = "q";
+    lent.payload = (ganger_bytes){large, sizeof large};
+    lent.payload_done = count_done;
+    lent.payload_ctx = &done;
+
+    assert_int_equal(ganger_submit_start(f->handle, &lent, true, 0, NULL, f), 0);
+    assert_int_equal(atomic_load(&done), 1);
+    assert_non_null(strstr(ganger_last_error(f->handle), "no function"));
+    assert_true(ganger_submit_start(f->handle, &lent, true, 0, on_answer, f) != 0);
+    until_answered(f, 1);
+    ganger_close(&f->handle);
+
+    assert_int_equal(atomic_load(&done), 2);
+}
+
 static void unique_key_is_the_hash_of_the_payload(void **state)
 {
     struct fixture *f = *state;
@@ -516,6 +538,7 @@ int main(void)
         TEST(thousands_leave_in_few_messages),
         TEST(large_payload_and_result_go_whole),
         TEST(lent_payload_is_given_back_once),
+        TEST(lent_payload_without_an_asker_is_given_back),
         TEST(unique_key_is_the_hash_of_the_payload),
         TEST(wait_brings_progress_and_output),
         TEST(subscription_is_made_again_and_can_be_ended),
