@@ -84,13 +84,14 @@ static struct gg_slice unique_key(ganger *handle, struct gg_slice payload)
 {
     static const char digits[] = "0123456789abcdef";
     XXH128_canonical_t hash;
-    char text[2 * sizeof hash.digest];
+    char *text = handle->unique_key;
+    _Static_assert(sizeof handle->unique_key == 2 * sizeof hash.digest, "two digits");
     XXH128_canonicalFromHash(&hash, XXH3_128bits(payload.data, payload.len));
     for (size_t i = 0; i < sizeof hash.digest; i++) {
         text[2 * i] = digits[hash.digest[i] >> 4];
         text[2 * i + 1] = digits[hash.digest[i] & 15];
     }
-    return gg_arena_copy(&handle->kept, gg_slice_of(text, sizeof text));
+    return gg_slice_of(text, sizeof handle->unique_key);
 }
 
 /* Tags and delays of the back-off stand one after the other in handle->lists. */

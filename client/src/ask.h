@@ -7,8 +7,8 @@
 #include "client/src/handle.h"
 
 /* Fill *out; its texts are lent from `from`, its lists and the key of `unique` stand in
- * handle->lists until that is cleared, its payload is in handle->lent where it need not
- * be copied: gg_ask() takes it from there. On error the sentence is set. */
+ * the handle until the next submission is made, its payload is in handle->lent where it
+ * need not be copied: gg_ask() takes it from there. On error the sentence is set. */
 GG_MUST_USE ganger_err gg_ask_submit(ganger *handle, const ganger_submission *from,
                                      struct gg_submit *out);
 

@@ -9,7 +9,7 @@
 #include "client/src/session.h"
 #include "client/src/transport.h"
 
-enum { GG_SENTENCE_BYTES = 1024 };
+enum { GG_SENTENCE_BYTES = 1024, GG_UNIQUE_KEY_BYTES = 32 };
 
 struct ganger {
     struct gg_session *session;
@@ -31,6 +31,7 @@ struct ganger {
     struct gg_buf lists;   /* Array fields of the command being made. */
     struct gg_buf entries; /* Submissions of a submit_many being made. */
     struct gg_blob *lent;  /* Payload of a submission being made; NULL: to be copied. */
+    char unique_key[GG_UNIQUE_KEY_BYTES]; /* Its key, made from its payload. */
 
     char error[GG_SENTENCE_BYTES];
     unsigned retry_ms;

@@ -62,12 +62,12 @@ static enum gg_err refuse(struct gg_session *session, const struct gg_request *r
 {
     const struct gg_session_limits *limits = &session->limits;
     size_t large = request->large == NULL ? 0 : request->large->len;
+    session->refusal[0] = '\0';
     if (request->doom != GG_OK) {
         return (enum gg_err)request->doom;
     }
     size_t frame = request->bytes.len + GG_PREFIX_BYTES;
     frame = frame > large ? frame : large;
-    session->refusal[0] = '\0';
     if (request->payload_bytes > limits->payload_bytes) {
         (void)snprintf(session->refusal, sizeof session->refusal,
                        "the payload has %" PRIu32 " bytes; the broker takes at most "
@@ -98,11 +98,14 @@ static bool joins(const struct gg_session *session, const struct gg_request *req
            bytes <= session->limits.frame_bytes;
 }
 
-static void append_request(struct gg_session *session, struct gg_request *request)
+/* False without memory: nothing has changed. */
+static bool append_request(struct gg_session *session, struct gg_request *request)
 {
+    size_t before = session->out.len;
     gg_buf_append(&session->out, request->bytes.data, request->bytes.len);
     if (session->out.failed) {
-        return;
+        gg_buf_cut(&session->out, before);
+        return false;
     }
     if (request->large != NULL) {
         session->out_large = gg_blob_ref(request->large);
@@ -112,12 +115,15 @@ static void append_request(struct gg_session *session, struct gg_request *reques
     gg_list_remove(&request->link);
     gg_list_push_back(&session->sent, &request->link);
     session->sent_count++;
+    return true;
 }
 
-/* As many of the commands that nobody waits for as a message takes. */
+/* As many of the commands that nobody waits for as a message takes; none, for now,
+ * without memory. */
 static uint32_t append_control(struct gg_session *session)
 {
     uint32_t count = 0;
+    size_t before = session->out.len;
     struct gg_slice left = gg_slice_of(session->control.data + session->control_at,
                                        session->control.len - session->control_at);
     struct gg_reader reader = gg_reader_of(left);
@@ -128,6 +134,10 @@ static uint32_t append_control(struct gg_session *session)
         count++;
     }
     gg_buf_append(&session->out, left.data, (size_t)(reader.at - left.data));
+    if (session->out.failed) {
+        gg_buf_cut(&session->out, before);
+        return 0;
+    }
     session->control_at = (size_t)(reader.at - session->control.data);
     if (reader.at == reader.end) {
         gg_buf_clear(&session->control);
@@ -139,6 +149,9 @@ static uint32_t append_control(struct gg_session *session)
 static void make_batch(struct gg_session *session)
 {
     begin_message(session);
+    if (session->out.failed) {
+        return;
+    }
     uint32_t count = session->control.len > 0 ? append_control(session) : 0;
     while (session->sent_count < session->limits.requests &&
            !gg_list_empty(&session->queued) && session->out_large == NULL) {
@@ -153,11 +166,12 @@ static void make_batch(struct gg_session *session)
             break;
         }
         bool alone = request->code == GG_CMD_SUBMIT_MANY;
-        append_request(session, request);
-        if (session->out.failed) {
-            gg_session_end(session, request, GG_ERR_NO_MEMORY, (struct gg_slice){0});
-            begin_message(session);
-            return;
+        if (!append_request(session, request)) {
+            if (count == 0) {
+                gg_session_end(session, request, GG_ERR_NO_MEMORY,
+                               (struct gg_slice){0});
+            }
+            break; /* What has room goes. */
         }
         count++;
         if (alone) {
