@@ -1,6 +1,7 @@
 // What goes wrong under load: no call hangs, none reports a wrong state, nothing is run
 // twice that was confirmed, and the event loop is not blocked.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import {
   appendFileSync,
   closeSync,
@@ -228,14 +229,16 @@ test("a link that falls silent ends calls in their time, and heals", async () =>
   const wire = await Wire.to(broker.endpoint);
   const client = new Client({ endpoint: wire.endpoint });
   await client.stats();
+  const anew = once(wire.server, "connection");
   wire.hold(true);
   const began = performance.now();
   const err = await client.submit("q", "x", { timeoutMs: 400 }).catch((why) => why);
   assert.equal(err.fate, "unknown");
   assert.ok(performance.now() - began < 1000);
   const again = client.submit("q", "x", { id: err.id, timeoutMs: 20000 });
-  // The broker is given up and looked for anew; by then the wire lets through.
-  setTimeout(() => wire.hold(false), 1500);
+  // The broker is given up and looked for anew; then the wire lets through.
+  await anew;
+  wire.hold(false);
   assert.equal((await again).id, err.id);
   await client.close();
   await wire.close();

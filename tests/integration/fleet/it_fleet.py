@@ -20,6 +20,7 @@ class Fleet(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.home = pathlib.Path(self.folder.name)
+        self.gate = self.home / "gate"
         self.running = []
         self.environment = dict(os.environ, TMPDIR=self.folder.name,
                                 XDG_RUNTIME_DIR=self.folder.name)
@@ -91,6 +92,10 @@ class Fleet(unittest.TestCase):
         self.assertTrue(all((p["name"], p["worker"]) == (pool, name) for p in found))
         return found[0] if found else None
 
+    def gated(self, then):
+        """A script that does `then` once the gate is there."""
+        return f"while [ ! -e {self.gate} ]; do sleep 0.02; done; {then}"
+
     def run_job(self, queue, script):
         return self.ganger("run", queue, script, "--wait=20s")
 
@@ -105,13 +110,14 @@ class Steering(Fleet):
 
         self.assertIn("1 agent scaled", self.ganger("pool", "scale", "a=5"))
         self.until("5 executors", lambda: self.pool("one", "a")["executors"] == 5)
-        busy = self.ganger("submit", "a", "sleep 3; answer done", "--keep", "1m",
+        busy = self.ganger("submit", "a", self.gated("answer done"), "--keep", "1m",
                            "-o", "id").strip()
         self.until("running", lambda: self.pool("one", "a")["busy"] == 1)
         self.ganger("pool", "scale", "a=1")
         self.until("1 executor", lambda: self.pool("one", "a")["executors"] == 1)
 
         self.assertEqual(self.pool("one", "a")["slots"], 1)
+        self.gate.touch()
         done = json.loads(self.ganger("wait", busy, "--wait=20s", "-o", "json"))
         done = done[0] if isinstance(done, list) else done
         self.assertEqual((done["state"], done["attempt"]), ("succeeded", 1))
@@ -137,10 +143,11 @@ class Steering(Fleet):
     def test_programs_outlive_the_removal_of_their_pool(self):
         agent = self.agent("one", "[pool p]\nqueues = p\nsize = 8\n"
                            "program = sh -c 'eval \"$(cat)\"'\n" + scripts("a"))
-        jobs = [self.ganger("submit", "p", f"sleep 0.{n}; echo {n}", "--keep", "1m",
+        jobs = [self.ganger("submit", "p", self.gated(f"echo {n}"), "--keep", "1m",
                             "-o", "id").strip() for n in range(8)]
 
         self.ganger("pool", "remove", "p", "--yes")
+        self.gate.touch()
         self.until("gone", lambda: self.pool("one", "p") is None)
 
         self.assertIsNone(agent.poll())
@@ -196,12 +203,14 @@ class Steering(Fleet):
 
     def test_restart_drains_and_comes_back_in_the_same_process(self):
         agent = self.agent("one", scripts("a"))
-        job = self.ganger("submit", "a", "sleep 0.5; answer done", "--keep", "1m",
+        job = self.ganger("submit", "a", self.gated("answer done"), "--keep", "1m",
                           "-o", "id").strip()
         # Assigned is not enough: what has not begun is handed back, and begins anew.
         self.until("started", lambda: " started " in self.ganger("history", job))
 
         self.ganger("worker", "restart", "one")
+        self.until("draining", lambda: self.worker("one")["state"] == "draining")
+        self.gate.touch()
         self.wait_log("one", "event=restarting")
         self.wait_log("one", "event=connected", 2)
 
@@ -220,11 +229,10 @@ class Steering(Fleet):
 
     def test_released_job_runs_again_uncounted(self):
         self.agent("one", scripts("a"))
-        gate = self.home / "gate"
-        job = self.ganger("submit", "a", f"[ -e {gate} ] && answer second || "
-                          f"{{ touch {gate}; sleep 600; }}", "--keep", "1m",
+        job = self.ganger("submit", "a", f"[ -e {self.gate} ] && answer second || "
+                          f"{{ touch {self.gate}; sleep 600; }}", "--keep", "1m",
                           "-o", "id").strip()
-        self.until("begun", gate.exists)
+        self.until("begun", self.gate.exists)
 
         self.ganger("job", "release", job, "--grace", "100ms")
 
@@ -267,7 +275,7 @@ class Steering(Fleet):
 class Reload(Fleet):
     def test_hup_takes_the_file_as_it_is_and_leaves_what_runs(self):
         agent = self.agent("one", scripts("a") + scripts("b") + scripts("c"))
-        job = self.ganger("submit", "a", "sleep 1; answer $$", "--keep", "1m", "-o",
+        job = self.ganger("submit", "a", self.gated("answer $$"), "--keep", "1m", "-o",
                           "id").strip()
         before = self.run_job("b", "answer $$")
         self.until("running", lambda: self.pool("one", "a")["busy"] == 1)
@@ -281,6 +289,7 @@ class Reload(Fleet):
         self.assertEqual(self.run_job("b", "answer $$"), before)
         self.assertEqual(self.run_job("d", "answer new"), "new")
         self.until("a has grown", lambda: self.pool("one", "a")["executors"] == 3)
+        self.gate.touch()
         self.ganger("wait", job, "--wait=20s")
         status = json.loads(self.ganger("status", job, "-o", "json"))
         status = status[0] if isinstance(status, list) else status

@@ -27,6 +27,7 @@ void fake_open(struct fake_broker *broker)
     (void)scratch_new();
     broker->folder = scratch_above();
     (void)setenv("XDG_RUNTIME_DIR", broker->folder, 1); /* For the agents' locks. */
+    fake_close_gate(broker);
     broker->context = zmq_ctx_new();
     broker->router = zmq_socket(broker->context, ZMQ_ROUTER);
     (void)zmq_setsockopt(broker->router, ZMQ_LINGER, &linger, sizeof linger);
@@ -66,6 +67,30 @@ void fake_close(struct fake_broker *broker)
     (void)zmq_close(broker->router);
     (void)zmq_ctx_term(broker->context);
     scratch_remove();
+}
+
+/* ---- what jobs wait for ---- */
+
+void fake_close_gate(struct fake_broker *broker)
+{
+    (void)snprintf(broker->gate, sizeof broker->gate, "%s/gate.%u", broker->folder,
+                   broker->gates++);
+}
+
+void fake_open_gate(const struct fake_broker *broker)
+{
+    FILE *file = fopen(broker->gate, "we");
+    assert_non_null(file);
+    (void)fclose(file);
+}
+
+const char *fake_gated(struct fake_broker *broker, const char *first, const char *then)
+{
+    int len = snprintf(broker->script, sizeof broker->script,
+                       "%s; while [ ! -e '%s' ]; do sleep 0.02; done; %s", first,
+                       broker->gate, then);
+    assert_in_range(len, 1, sizeof broker->script - 1);
+    return broker->script;
 }
 
 /* ---- the agent's process ---- */

@@ -41,7 +41,10 @@ struct fake_broker {
     void *router;
     char endpoint[64];
     const char *folder; /* For files of the test; it goes with the broker. */
-    uint8_t peer[256];  /* Routing id of the agent's newest session; 0 bytes: none. */
+    char gate[256];     /* A file in it, for which jobs wait. */
+    uint32_t gates;
+    char script[1024]; /* Of fake_gated(). */
+    uint8_t peer[256]; /* Routing id of the agent's newest session; 0 bytes: none. */
     size_t peer_len;
     uint64_t session;
     uint64_t received;
@@ -69,6 +72,15 @@ struct fake_broker {
 
 void fake_open(struct fake_broker *broker);
 void fake_close(struct fake_broker *broker);
+
+/* A gate is a file for which jobs wait. From now on it is another one, which is not
+ * there yet, as after fake_open(). */
+void fake_close_gate(struct fake_broker *broker);
+void fake_open_gate(const struct fake_broker *broker);
+
+/* A script that does `first`, waits at the gate, and does `then`; valid until the next
+ * one. */
+const char *fake_gated(struct fake_broker *broker, const char *first, const char *then);
 
 /* Start bin/ganger-worker against the broker, with these further arguments (ended by
  * NULL), and wait until it is welcomed. */

@@ -60,8 +60,6 @@ static void say(char *out, size_t room, const char *words_of_it, const char *tex
 struct fixture {
     struct fake_broker broker;
     char config[256];
-    char gate[256]; /* A file that lets jobs go on. */
-    int gates;
     struct fake_job *first;
     struct fake_job *behind[BEHIND];
     struct fake_job *last;
@@ -113,19 +111,6 @@ static const struct fake_job *run(struct fixture *f, const char *payload)
     return job;
 }
 
-static void close_gate(struct fixture *f)
-{
-    (void)unlink(f->gate);
-    (void)snprintf(f->gate, sizeof f->gate, "%s/gate.%d", f->broker.folder, f->gates++);
-}
-
-static void open_gate(const struct fixture *f)
-{
-    FILE *file = fopen(f->gate, "we");
-    assert_non_null(file);
-    (void)fclose(file);
-}
-
 static bool all_ended(const struct fixture *f)
 {
     bool all = f->first->outcomes > 0 && (f->last == NULL || f->last->outcomes > 0);
@@ -143,8 +128,8 @@ static void line_up(struct fixture *f, const char *first, uint64_t first_timeout
 {
     for (int i = 0; i < TRIES_MAX; i++) {
         char text[256];
-        close_gate(f);
-        say(text, sizeof text, first, f->gate);
+        fake_close_gate(&f->broker);
+        say(text, sizeof text, first, f->broker.gate);
         for (int j = 0; j < WARM_UPS; j++) {
             assert_int_equal(run(f, words->count)->kind, GG_OUTCOME_SUCCEEDED);
         }
@@ -164,7 +149,7 @@ static void line_up(struct fixture *f, const char *first, uint64_t first_timeout
             assert_int_equal(f->first->outcomes, 0);
             return;
         }
-        open_gate(f);
+        fake_open_gate(&f->broker);
         fake_until(&f->broker, all_ended(f));
         (void)run(f, words->die); /* What it has written now is held against it. */
     }
@@ -188,7 +173,7 @@ static void those_behind_are_done_in_order_and_their_time_begins_with_them(void 
     fake_until(&f->broker, f->broker.heartbeats > beats + 2); /* More than LATE_MS. */
     assert_int_equal(f->first->outcomes, 0);
 
-    open_gate(f);
+    fake_open_gate(&f->broker);
 
     fake_until(&f->broker, all_ended(f));
     assert_int_equal(f->first->kind, GG_OUTCOME_SUCCEEDED);
@@ -240,7 +225,7 @@ static void outcomes_of_one_that_died_unheard_count(void **state)
     line_up(f, words->until, 0, behind, 0);
 
     (void)kill(f->broker.agent, SIGSTOP);
-    open_gate(f);
+    fake_open_gate(&f->broker);
     while (kill(f->executor, 0) == 0) {
         fake_turn(&f->broker, 10);
     }
@@ -285,7 +270,7 @@ static void one_behind_is_not_begun_late_though_its_agent_is_stopped(void **stat
     while (gg_mono_now().ms <= late) {
         fake_turn(&f->broker, 100);
     }
-    open_gate(f);
+    fake_open_gate(&f->broker);
     for (int64_t end = gg_mono_now().ms + GOES_ON_MS; gg_mono_now().ms < end;) {
         fake_turn(&f->broker, 100);
     }
@@ -311,7 +296,7 @@ static void one_behind_is_cancelled_and_no_other(void **state)
     fake_stop(&f->broker, f->behind[1], GG_STOP_CANCELLED, 10000);
     uint32_t beats = f->broker.heartbeats;
     fake_until(&f->broker, f->broker.heartbeats > beats);
-    open_gate(f);
+    fake_open_gate(&f->broker);
 
     fake_until(&f->broker, all_ended(f));
     assert_int_equal(f->first->kind, GG_OUTCOME_SUCCEEDED);
@@ -338,7 +323,7 @@ static void drain_lets_those_behind_end_too(void **state)
 
     assert_int_equal(kill(f->broker.agent, SIGTERM), 0);
     fake_until(&f->broker, f->broker.draining);
-    open_gate(f);
+    fake_open_gate(&f->broker);
 
     fake_until(&f->broker, all_ended(f));
     for (int i = 0; i < BEHIND; i++) {
@@ -358,7 +343,7 @@ static void what_is_written_is_kept_with_the_one_that_wrote_it(void **state)
     const char *const behind[BEHIND] = {words->count, one, words->count, two};
     line_up(f, words->until, 0, behind, 0);
 
-    open_gate(f);
+    fake_open_gate(&f->broker);
     fake_until(&f->broker, all_ended(f));
     assert_non_null(strstr(f->behind[1]->output, "number-one"));
     assert_non_null(strstr(f->behind[3]->output, "number-two"));

@@ -249,7 +249,7 @@ static void job_that_kills_its_executor_harms_none_of_ten_others(void **state)
     struct fake_job *bad = assign(f, A, "kill -KILL $$");
     for (int i = 0; i < 10; i++) {
         if (i < 3) {
-            good[i] = assign(f, A, "sleep 0.2; answer good");
+            good[i] = assign(f, A, fake_gated(&f->broker, ":", "answer good"));
             continue;
         }
         fake_until(&f->broker, bad->outcomes > 0);
@@ -257,6 +257,7 @@ static void job_that_kills_its_executor_harms_none_of_ten_others(void **state)
         fake_until(&f->broker, bad->outcomes > 0);
         good[i] = run(f, A, "answer good");
     }
+    fake_open_gate(&f->broker);
 
     for (int i = 0; i < 10; i++) {
         fake_until(&f->broker, good[i]->outcomes > 0);
@@ -290,8 +291,6 @@ static void crash_loop_closes_its_own_pool_and_names_the_cause(void **state)
 static void overflow_starts_with_work_and_goes_again(void **state)
 {
     struct fixture *f = *state;
-    char gate[300];
-    char script[512];
     FILE *file = fopen(f->config, "we");
     add_pool(f, file, "a", "size = 1\noverflow = 2\noverflow_idle = 200ms");
     (void)fclose(file);
@@ -299,19 +298,15 @@ static void overflow_starts_with_work_and_goes_again(void **state)
     fake_until(&f->broker, f->broker.slots == 3);
 
     struct fake_job *jobs[3];
-    (void)snprintf(gate, sizeof gate, "%s/gate", f->broker.folder);
-    (void)snprintf(script, sizeof script,
-                   "echo partial on; while [ ! -e '%s' ]; do sleep 0.05; done; "
-                   "answer done",
-                   gate);
     for (int i = 0; i < 3; i++) {
-        jobs[i] = assign(f, A, script);
+        jobs[i] = assign(f, A,
+                         fake_gated(&f->broker, "echo partial on", "answer done"));
     }
     for (int i = 0; i < 3; i++) {
         fake_until(&f->broker, jobs[i]->partial[0] != '\0');
     }
     fake_until(&f->broker, count_of(f, "a") == 3); /* A fork looks like one more. */
-    (void)fclose(fopen(gate, "we"));
+    fake_open_gate(&f->broker);
     for (int i = 0; i < 3; i++) {
         fake_until(&f->broker, jobs[i]->outcomes > 0);
     }
@@ -331,7 +326,8 @@ static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **st
     start_agent(f);
     fake_until(&f->broker, f->broker.slots == 4);
 
-    struct fake_job *first = assign(f, A, "echo partial on; sleep 1; kill -KILL $$");
+    struct fake_job *first = assign(
+        f, A, fake_gated(&f->broker, "echo partial on", "kill -KILL $$"));
     fake_until(&f->broker, first->partial[0] != '\0');
     struct fake_job *cancelled = assign(f, A, "answer ran");
     struct fake_job *good = assign(f, A, "answer $jobs");
@@ -341,6 +337,7 @@ static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **st
     fake_until(&f->broker, cancelled->outcomes > 0);
     assert_int_equal(cancelled->kind, GG_OUTCOME_HANDED_BACK); /* Never begun. */
     assert_int_equal(first->outcomes, 0); /* It did not wait for its turn. */
+    fake_open_gate(&f->broker);
     fake_until(&f->broker, first->outcomes > 0 && last->outcomes > 0);
     assert_int_equal(first->kind, GG_OUTCOME_CRASHED);
     assert_int_equal(good->kind, GG_OUTCOME_SUCCEEDED);

@@ -290,12 +290,13 @@ static void term_drains_and_gives_back_what_does_not_end(void **state)
         broker, "echo partial on >&3; while [ ! -e /proc/1/no ]; do sleep 60; done",
         NULL);
     struct fake_job *quick = fake_assign(
-        broker, "echo partial on >&3; sleep 0.3; echo ended", NULL);
+        broker, fake_gated(broker, "echo partial on >&3", "echo ended"), NULL);
     fake_until(broker, slow->partial[0] != '\0' && quick->partial[0] != '\0');
 
     (void)kill(broker->agent, SIGTERM);
     fake_until(broker, broker->draining);
     struct fake_job *late = fake_assign(broker, "echo too late", NULL);
+    fake_open_gate(broker);
     int status = fake_wait_agent(broker);
 
     assert_true(WIFEXITED(status));
