@@ -1,13 +1,13 @@
-"""What the two front ends share besides the engine: reading arguments."""
+"""What the two front ends share besides the engine: reading arguments, and answers."""
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Optional, Union
+from typing import Any, Iterable, Iterator, List, Optional, Union
 
 from . import _calls, errors
 from ._codec import Record
 from ._engine import Engine
 from ._session import PARTIAL, PROGRESS, Answer
-from .types import Job, Partial, Payload, Progress, Submission
+from .types import Ended, Job, Partial, Payload, Progress, Submission
 
 TIMEOUT_S = 20.0  # Of a call that says none.
 Work = Union[Submission, str]
@@ -36,9 +36,27 @@ def submit_calls(engine: Engine, works: Iterable[Work],
     return (submit_call(engine, one, b"", {}, until_end) for one in works)
 
 
-def stream_item(answer: Answer) -> Optional[Union[Progress, Partial]]:
-    """What a watcher is told before the end; None: nothing of interest."""
-    record: Record = answer.record
+def result_of(job: Job) -> bytes:
+    job.check()
+    if job.result_gone:
+        raise errors.make("result_gone", job=job)
+    return job.result
+
+
+def jobs_of(ended: List[Ended]) -> List[Job]:
+    """In the order in which they were asked for. Raises the first error."""
+    ended.sort(key=lambda one: one.index)
+    for one in ended:
+        if one.error is not None:
+            raise one.error
+    return [one.job for one in ended if one.job is not None]
+
+
+def stream_item(answer: Answer) -> Optional[Union[Progress, Partial, Job]]:
+    """What a watcher is told, at the end the job; None: nothing of interest."""
+    record: Record = answer.checked()
+    if answer.final:
+        return Job(record)
     if answer.code == PROGRESS:
         return Progress(record.get(3, 0) / 1e6, record.get(4, ""), record.get(5, 0))
     if answer.code == PARTIAL:

@@ -14,7 +14,8 @@ from typing import (Any, AsyncIterator, Deque, Dict, Generic, Iterable, Iterator
 from . import _calls, errors
 from ._calls import Call
 from ._engine import EARLY, Engine, now_ms
-from ._front import TIMEOUT_S, Work, stream_item, submission_of, submit_call
+from ._front import (TIMEOUT_S, Work, jobs_of, result_of, stream_item, submission_of,
+                     submit_call)
 from ._keys import endpoint as read_endpoint
 from ._keys import keys as read_keys
 from ._session import Answer, Request
@@ -310,20 +311,12 @@ class Client:
 
     async def result(self, which: Which, timeout: Optional[float] = None) -> bytes:
         """Wait for a job's result. JobEnded: it has none; NotFound: it is gone."""
-        job = (await self.wait(which, timeout)).check()
-        if job.result_gone:
-            raise errors.make("result_gone", job=job)
-        return job.result
+        return result_of(await self.wait(which, timeout))
 
     async def wait_many(self, whiches: Iterable[Which],
                         timeout: Optional[float] = None) -> List[Job]:
         """Wait for many jobs, in the order of the targets. Raises the first error."""
-        ended = [one async for one in self.as_completed(whiches, timeout)]
-        ended.sort(key=lambda one: one.index)
-        for one in ended:
-            if one.error is not None:
-                raise one.error
-        return [one.job for one in ended if one.job is not None]
+        return jobs_of([one async for one in self.as_completed(whiches, timeout)])
 
     def as_completed(self, whiches: Iterable[Which],
                      timeout: Optional[float] = None) -> _Each:
@@ -552,9 +545,6 @@ class _Watch(_Stream[Union[Progress, Partial, Job]]):
         while not self._over:
             answer = (await self._line.get())[1]
             self._over = answer.final
-            record = answer.checked()
-            if answer.final:
-                return Job(record)
             item = stream_item(answer)
             if item is not None:
                 return item

@@ -17,7 +17,8 @@ import zmq
 from . import _calls, errors
 from ._calls import Call
 from ._engine import EARLY, Engine, now_ms
-from ._front import TIMEOUT_S, Work, stream_item, submit_call, submit_calls
+from ._front import (TIMEOUT_S, Work, jobs_of, result_of, stream_item, submit_call,
+                     submit_calls)
 from ._keys import endpoint as read_endpoint
 from ._keys import keys as read_keys
 from ._session import Answer, Request
@@ -287,20 +288,13 @@ class Client:
 
     def result(self, which: Which, timeout: Optional[float] = None) -> bytes:
         """Wait for a job's result. JobEnded: it has none; NotFound: it is gone."""
-        job = self.wait(which, timeout).check()
-        if job.result_gone:
-            raise errors.make("result_gone", job=job)
-        return job.result
+        return result_of(self.wait(which, timeout))
 
     def wait_many(self, whiches: Iterable[Which],
                   timeout: Optional[float] = None) -> List[Job]:
         """Wait for the ends of many jobs, in the order of the targets. Raises the first
         error, of which the other jobs know nothing."""
-        ended = sorted(self.as_completed(whiches, timeout), key=lambda one: one.index)
-        for one in ended:
-            if one.error is not None:
-                raise one.error
-        return [one.job for one in ended if one.job is not None]
+        return jobs_of(list(self.as_completed(whiches, timeout)))
 
     def as_completed(self, whiches: Iterable[Which],
                      timeout: Optional[float] = None) -> _Each:
@@ -473,9 +467,6 @@ class _Watch(_Stream[Union[Progress, Partial, Job]]):
         while not self._over:
             answer = self._box.take(self._limit)[1]
             self._over = answer.final
-            record = answer.checked()
-            if answer.final:
-                return Job(record)
             item = stream_item(answer)
             if item is not None:
                 return item
