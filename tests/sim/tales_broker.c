@@ -262,28 +262,28 @@ static void paused_queue_gives_out_a_job(struct tale *t)
 
 /* ---- cancels ---- */
 
-static void cancelled_job_has_not_ended(struct tale *t)
+/* The cancel of a job that waits, told as `verdict`. */
+static void cancel(struct tale *t, enum gg_verdict verdict)
 {
     one_job(t);
     tale_hears(t, ALICE, tale_ask(GG_CMD_CANCEL, 1));
     tale_fine(t);
-    tale_says(t, ALICE, tale_verdict(1, GG_VERDICT_CANCELLED));
+    tale_says(t, ALICE, tale_verdict(1, verdict));
+}
+
+static void cancelled_job_has_not_ended(struct tale *t)
+{
+    cancel(t, GG_VERDICT_CANCELLED);
 }
 
 static void waiting_job_is_called_cancelling(struct tale *t)
 {
-    one_job(t);
-    tale_hears(t, ALICE, tale_ask(GG_CMD_CANCEL, 1));
-    tale_fine(t);
-    tale_says(t, ALICE, tale_verdict(1, GG_VERDICT_CANCELLING));
+    cancel(t, GG_VERDICT_CANCELLING);
 }
 
 static void too_late_for_a_job_that_waits(struct tale *t)
 {
-    one_job(t);
-    tale_hears(t, ALICE, tale_ask(GG_CMD_CANCEL, 1));
-    tale_fine(t);
-    tale_says(t, ALICE, tale_verdict(1, GG_VERDICT_TOO_LATE));
+    cancel(t, GG_VERDICT_TOO_LATE);
 }
 
 static void job_is_cancelled_by_nobody(struct tale *t)

@@ -17,22 +17,8 @@ static void durable(struct gg_bounds *bounds)
 
 int durable_setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, durable);
-    stage_client(&stage, CLIENT);
-    *state = &stage;
+    stage_client(walked_open(state, durable), CLIENT);
     return 0;
-}
-
-int durable_teardown(void **state)
-{
-    struct stage *stage = *state;
-    const char *fault = core_walk(stage->core);
-    stage_fini(stage);
-    if (fault != NULL) {
-        print_error("%s\n", fault);
-    }
-    return fault != NULL;
 }
 
 void crash(struct stage *stage)

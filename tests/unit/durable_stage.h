@@ -2,14 +2,13 @@
 #ifndef GG_TESTS_UNIT_DURABLE_STAGE_H
 #define GG_TESTS_UNIT_DURABLE_STAGE_H
 
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { CLIENT = 1, OTHER = 2, AGENT = 3, SECOND = 4, DOWN_MS = 500 };
 
 /* For cmocka: *state is a struct stage with CLIENT in session; queue "memory" is
- * volatile by default. */
+ * volatile by default. Ends with walked_teardown(). */
 int durable_setup(void **state);
-int durable_teardown(void **state);
 
 /* The broker dies with everything written on disk, and is back DOWN_MS later. */
 void crash(struct stage *stage);

@@ -6,22 +6,14 @@
 #include <cmocka.h>
 
 #include "broker/core/state.h"
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { ALICE, W1, W2, AT_MS = 1000000, WITHIN_MS = 10000 };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, ALICE);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, ALICE);
     return 0;
 }
 
@@ -176,7 +168,7 @@ static void each_is_counted_until_its_own_time(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(attempt_given_up_may_begin_until_its_start_by),
         TEST(so_may_that_of_a_cancelled_job),

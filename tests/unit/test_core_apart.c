@@ -199,7 +199,7 @@ static void results_may_be_larger_than_memory(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(large_payload_is_read_when_it_is_dispatched),
         TEST(backlog_may_be_larger_than_memory),

@@ -7,24 +7,16 @@
 #include <cmocka.h>
 
 #include "broker/core/state.h"
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { ALICE, BOB, WORKER };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, ALICE);
-    stage_client(&stage, BOB);
-    stage_agent(&stage, WORKER, "w", "reports", 8);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, ALICE);
+    stage_client(stage, BOB);
+    stage_agent(stage, WORKER, "w", "reports", 8);
     return 0;
 }
 
@@ -680,7 +672,7 @@ static void partial_output_after_a_lost_piece_keeps_its_place(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(result_goes_to_every_waiter),
         TEST(later_caller_of_the_key_gets_the_kept_result_at_once),

@@ -379,7 +379,7 @@ static void agents_that_stay_away_are_unsettled_until_their_start_by(void **stat
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(running_attempt_is_taken_back_under_its_fence),
         TEST(running_attempt_is_taken_back_after_second_restart),

@@ -8,22 +8,14 @@
 #include <cmocka.h>
 
 #include "broker/core/state.h"
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { ALICE, W1, W2, W3 };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, ALICE);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, ALICE);
     return 0;
 }
 
@@ -589,7 +581,7 @@ static void older_incarnation_does_not_prove_the_newer_one_dead(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(window_is_never_exceeded),
         TEST(pattern_serves_queues_that_come_later),

@@ -6,23 +6,15 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { ALICE, BOB, WORKER, STRANGER };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, ALICE);
-    stage_client(&stage, BOB);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, ALICE);
+    stage_client(stage, BOB);
     return 0;
 }
 
@@ -590,7 +582,7 @@ static void new_waiter_does_not_repeat_progress_to_the_others(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(waiting_job_is_cancelled_and_never_starts),
         TEST(running_job_is_stopped_and_ends_as_cancelled_whatever_comes),

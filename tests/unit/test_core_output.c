@@ -6,8 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/stage.h"
-#include "tests/unit/test_core_walk.h"
+#include "tests/unit/walked_stage.h"
 
 enum { CLIENT = 1, AGENT = 2, BACKOFF_MS = 10 };
 
@@ -18,23 +17,10 @@ static void small_output(struct gg_bounds *bounds)
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, small_output);
-    stage_client(&stage, CLIENT);
-    stage_agent(&stage, AGENT, "w", "q", 1);
-    *state = &stage;
+    struct stage *stage = walked_open(state, small_output);
+    stage_client(stage, CLIENT);
+    stage_agent(stage, AGENT, "w", "q", 1);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct stage *stage = *state;
-    const char *fault = core_walk(stage->core);
-    stage_fini(stage);
-    if (fault != NULL) {
-        print_error("%s\n", fault);
-    }
-    return fault != NULL;
 }
 
 static struct gg_assign submit(struct stage *stage)
@@ -206,7 +192,7 @@ static void words_of_an_attempt_that_is_over_are_dropped(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(output_is_shown_as_it_comes_and_to_who_comes_late),
         TEST(output_behind_a_lost_piece_begins_anew),

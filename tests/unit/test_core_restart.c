@@ -510,7 +510,7 @@ static void two_running_jobs_under_one_fence_are_no_start(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, durable_teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, durable_setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(accepted_job_is_run_after_restart),
         TEST(what_was_not_on_disk_is_not_known),

@@ -5,25 +5,17 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { BOSS, ONE, TWO, OTHER };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, BOSS);
-    stage_agent(&stage, ONE, "build-1", "q", 1);
-    stage_agent(&stage, TWO, "build-2", "q", 1);
-    stage_agent(&stage, OTHER, "mail", "q", 1);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, BOSS);
+    stage_agent(stage, ONE, "build-1", "q", 1);
+    stage_agent(stage, TWO, "build-2", "q", 1);
+    stage_agent(stage, OTHER, "mail", "q", 1);
     return 0;
 }
 
@@ -193,7 +185,7 @@ static void report_is_shown_as_it_was_said(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(order_goes_to_all_that_fit_and_is_answered_when_all_have),
         TEST(who_does_not_know_the_pool_spoils_nothing),

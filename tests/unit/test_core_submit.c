@@ -7,23 +7,15 @@
 
 #include "broker/core/registry.h"
 #include "broker/core/state.h"
-#include "tests/lib/stage.h"
+#include "tests/unit/walked_stage.h"
 
 enum { ALICE, BOB, WORKER };
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, NULL);
-    stage_client(&stage, ALICE);
-    stage_client(&stage, BOB);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_fini(*state);
+    struct stage *stage = walked_open(state, NULL);
+    stage_client(stage, ALICE);
+    stage_client(stage, BOB);
     return 0;
 }
 
@@ -455,7 +447,7 @@ static void resend_never_makes_a_second_job(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(accepted_job_is_ready_and_names_its_durability),
         TEST(large_payload_is_kept_where_it_came_in),

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/stage.h"
-#include "tests/unit/test_core_walk.h"
+#include "broker/core/state.h"
+#include "tests/unit/walked_stage.h"
 
 enum { CLIENT = 1, AGENT = 2, OTHER_AGENT = 3, LATER_MS = 5000 };
 
@@ -20,22 +20,9 @@ static void durable(struct gg_bounds *bounds)
 
 static int setup(void **state)
 {
-    static struct stage stage;
-    stage_init(&stage, durable);
-    stage_client(&stage, CLIENT);
-    *state = &stage;
+    struct stage *stage = walked_open(state, durable);
+    stage_client(stage, CLIENT);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct stage *stage = *state;
-    const char *fault = core_walk(stage->core);
-    stage_fini(stage);
-    if (fault != NULL) {
-        print_error("%s\n", fault);
-    }
-    return fault != NULL;
 }
 
 static void tell_core(struct stage *stage, const struct gg_event *what)
@@ -437,7 +424,7 @@ static void backup_is_made_once_at_a_time_and_answered(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, walked_teardown)
     const struct CMUnitTest tests[] = {
         TEST(job_is_found_by_each_of_its_marks_and_by_no_other),
         TEST(tags_are_shown_with_their_job_and_kept),
