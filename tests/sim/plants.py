@@ -241,6 +241,10 @@ PLANTS = [
         "broker/core/submit.c",
         "    if (!gg_grant_queue(session->grant, realm, submit->queue)) {",
         "    if (!PLANT && !gg_grant_queue(session->grant, realm, submit->queue)) {")]),
+    ("queues_out_of_reach_steered", "ROLE", [(
+        "broker/core/operate.c",
+        "    if (!gg_name_valid(scope->queue) || gg_grant_queue(",
+        "    if (PLANT || !gg_name_valid(scope->queue) || gg_grant_queue(")]),
     ("many_taken_in_part", "WHOLE ROLE", [(
         "broker/core/submit.c",
         "        undo(core, jobs, met);\n",

@@ -27,6 +27,8 @@ void fake_open(struct fake_broker *broker)
     (void)scratch_new();
     broker->folder = scratch_above();
     (void)setenv("XDG_RUNTIME_DIR", broker->folder, 1); /* For the agents' locks. */
+    (void)snprintf(broker->config, sizeof broker->config, "%s/agent.conf",
+                   broker->folder);
     fake_close_gate(broker);
     broker->context = zmq_ctx_new();
     broker->router = zmq_socket(broker->context, ZMQ_ROUTER);
@@ -67,6 +69,22 @@ void fake_close(struct fake_broker *broker)
     (void)zmq_close(broker->router);
     (void)zmq_ctx_term(broker->context);
     scratch_remove();
+}
+
+int fake_setup(void **state)
+{
+    struct fake_broker *broker = malloc(sizeof *broker);
+    assert_non_null(broker);
+    fake_open(broker);
+    *state = broker;
+    return 0;
+}
+
+int fake_teardown(void **state)
+{
+    fake_close(*state);
+    free(*state);
+    return 0;
 }
 
 /* ---- what jobs wait for ---- */

@@ -41,6 +41,7 @@ struct fake_broker {
     void *router;
     char endpoint[64];
     const char *folder; /* For files of the test; it goes with the broker. */
+    char config[256];   /* Where a test writes its agent's file of pools. */
     char gate[256];     /* A file in it, for which jobs wait. */
     uint32_t gates;
     char script[1024]; /* Of fake_gated(). */
@@ -72,6 +73,10 @@ struct fake_broker {
 
 void fake_open(struct fake_broker *broker);
 void fake_close(struct fake_broker *broker);
+
+/* For cmocka: *state is an open broker. */
+int fake_setup(void **state);
+int fake_teardown(void **state);
 
 /* A gate is a file for which jobs wait. From now on it is another one, which is not
  * there yet, as after fake_open(). */

@@ -59,7 +59,6 @@ static void say(char *out, size_t room, const char *words_of_it, const char *tex
 
 struct fixture {
     struct fake_broker broker;
-    char config[256];
     struct fake_job *first;
     struct fake_job *behind[BEHIND];
     struct fake_job *last;
@@ -72,15 +71,15 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
     f->broker.welcome.lease_ms = LEASE_MS;
-    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     assert_non_null(file);
     (void)fprintf(file, "[pool a]\nqueues = a\nsize = 1\nbatch = 8\n");
     char settings[512];
     say(settings, sizeof settings, words->settings, getenv(words->folder));
     (void)fprintf(file, "%s\n", settings);
     (void)fclose(file);
-    const char *const arguments[] = {"--config", f->config, "--grace", "2s", NULL};
+    const char *const arguments[] = {"--config", f->broker.config, "--grace", "2s",
+                                     NULL};
     fake_start_agent(&f->broker, arguments);
     *state = f;
     return 0;

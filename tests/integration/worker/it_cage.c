@@ -17,34 +17,12 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct fake_broker broker;
-    char config[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    fake_open(&f->broker);
-    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fake_close(&f->broker);
-    free(f);
-    return 0;
-}
-
 /* An agent with one pool that runs its payloads as scripts, under `limits`, and one
  * without any. */
-static void start_agent(struct fixture *f, const char *limits)
+static void start_agent(struct fake_broker *broker, const char *limits)
 {
-    const char *const arguments[] = {"--config", f->config, "--grace", "2s", NULL};
-    FILE *file = fopen(f->config, "we");
+    const char *const arguments[] = {"--config", broker->config, "--grace", "2s", NULL};
+    FILE *file = fopen(broker->config, "we");
     assert_non_null(file);
     (void)fprintf(file,
                   "[pool caged]\nqueues = caged\nsize = 4\n"
@@ -53,21 +31,22 @@ static void start_agent(struct fixture *f, const char *limits)
                   "program = bash -c 'eval \"$(cat)\"' job\n",
                   limits);
     (void)fclose(file);
-    fake_start_agent(&f->broker, arguments);
+    fake_start_agent(broker, arguments);
 }
 
-static struct fake_job *assign(struct fixture *f, uint64_t pool, const char *script)
+static struct fake_job *assign(struct fake_broker *broker, uint64_t pool,
+                               const char *script)
 {
     struct gg_assign more;
     gg_record_default(GG_RECORD_ASSIGN, &more);
     more.pool = pool;
-    return fake_assign(&f->broker, script, &more);
+    return fake_assign(broker, script, &more);
 }
 
-static struct fake_job *run(struct fixture *f, const char *script)
+static struct fake_job *run(struct fake_broker *broker, const char *script)
 {
-    struct fake_job *job = assign(f, 1, script);
-    fake_until(&f->broker, job->outcomes > 0);
+    struct fake_job *job = assign(broker, 1, script);
+    fake_until(broker, job->outcomes > 0);
     return job;
 }
 
@@ -80,16 +59,16 @@ static bool is_root(void)
 }
 
 /* May cgroups be made here? As the agent finds out: by trying. */
-static bool has_cgroups(struct fixture *f)
+static bool has_cgroups(struct fake_broker *broker)
 {
     char command[600];
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(broker->config, "we");
     (void)fprintf(file, "[pool a]\nqueues = a\nprogram = true\ncgroup_pids = 10\n");
     (void)fclose(file);
     (void)snprintf(command, sizeof command,
                    "timeout -s TERM 1 %s/ganger-worker --config %s --grace 0 --broker "
                    "tcp://127.0.0.1:9 2>&1 | grep -q agent_started",
-                   getenv("GG_BIN_DIR"), f->config);
+                   getenv("GG_BIN_DIR"), broker->config);
     FILE *out = popen(command, "r");
     bool has = pclose(out) == 0;
     if (!has) {
@@ -102,28 +81,30 @@ static bool has_cgroups(struct fixture *f)
 
 static void limits_are_set_in_the_job(void **state)
 {
-    struct fixture *f = *state;
-    start_agent(f, "limit_memory = 512M\nlimit_cpu = 7s\nlimit_files = 50\n"
-                   "limit_output = 2M\nnice = 5\nio_priority = best-effort:6\n"
-                   "no_new_privileges = yes\n");
+    struct fake_broker *broker = *state;
+    start_agent(broker, "limit_memory = 512M\nlimit_cpu = 7s\nlimit_files = 50\n"
+                        "limit_output = 2M\nnice = 5\nio_priority = best-effort:6\n"
+                        "no_new_privileges = yes\n");
 
     const struct fake_job *job = run(
-        f, "echo $(ulimit -v) $(ulimit -t) $(ulimit -n) $(ulimit -f) $(nice) "
-           "$(grep NoNewPrivs /proc/self/status)");
+        broker, "echo $(ulimit -v) $(ulimit -t) $(ulimit -n) $(ulimit -f) $(nice) "
+                "$(grep NoNewPrivs /proc/self/status)");
 
     assert_string_equal(job->result, "524288 7 50 2048 5 NoNewPrivs: 1\n");
 }
 
 static void environment_can_be_clean_and_added_to(void **state)
 {
-    struct fixture *f = *state;
+    struct fake_broker *broker = *state;
     (void)setenv("IT_CAGE_SECRET", "x", 1);
-    start_agent(f, "clean_environment = yes\nenvironment = COLOUR=red 'TWO=a b'\n");
+    start_agent(broker,
+                "clean_environment = yes\nenvironment = COLOUR=red 'TWO=a b'\n");
 
-    const struct fake_job *job = run(f, "echo $COLOUR, $TWO, ${IT_CAGE_SECRET-none}, "
-                                        "${HOME-none}, $GANGER_QUEUE, ${PATH:+path}");
-    struct fake_job *other = assign(f, 2, "echo $IT_CAGE_SECRET");
-    fake_until(&f->broker, other->outcomes > 0);
+    const struct fake_job *job = run(broker,
+                                     "echo $COLOUR, $TWO, ${IT_CAGE_SECRET-none}, "
+                                     "${HOME-none}, $GANGER_QUEUE, ${PATH:+path}");
+    struct fake_job *other = assign(broker, 2, "echo $IT_CAGE_SECRET");
+    fake_until(broker, other->outcomes > 0);
 
     assert_string_equal(job->result, "red, a b, none, none, reports, path\n");
     assert_string_equal(other->result, "x\n");
@@ -131,40 +112,41 @@ static void environment_can_be_clean_and_added_to(void **state)
 
 static void only_the_own_descriptors_are_open(void **state)
 {
-    struct fixture *f = *state;
-    start_agent(f, "");
+    struct fake_broker *broker = *state;
+    start_agent(broker, "");
 
-    const struct fake_job *job = run(f, "exec ls /proc/$$/fd");
+    const struct fake_job *job = run(broker, "exec ls /proc/$$/fd");
 
     assert_string_equal(job->result, "0\n1\n2\n3\n4\n"); /* 4 is the folder ls reads. */
 }
 
 static void user_is_another_one_with_a_folder_of_its_own(void **state)
 {
-    struct fixture *f = *state;
+    struct fake_broker *broker = *state;
     if (!is_root()) {
         return;
     }
-    start_agent(f, "user = nobody\nlimit_processes = 40\n");
+    start_agent(broker, "user = nobody\nlimit_processes = 40\n");
 
     const struct fake_job *job = run(
-        f, "id -un; id -G | wc -w; echo x >$TMPDIR/x && cat $TMPDIR/x; ulimit -u;"
-           "kill -9 $PPID 2>/dev/null || echo spared");
+        broker, "id -un; id -G | wc -w; echo x >$TMPDIR/x && cat $TMPDIR/x; ulimit -u;"
+                "kill -9 $PPID 2>/dev/null || echo spared");
 
     assert_string_equal(job->result, "nobody\n1\nx\n40\nspared\n");
 }
 
 /* ---- what cannot be had is refused, by name ---- */
 
-static void assert_refused(struct fixture *f, const char *setting, const char *why)
+static void assert_refused(struct fake_broker *broker, const char *setting,
+                           const char *why)
 {
     char command[512];
     char said[1024] = "";
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(broker->config, "we");
     (void)fprintf(file, "[pool a]\nqueues = a\nprogram = true\n%s\n", setting);
     (void)fclose(file);
     (void)snprintf(command, sizeof command, "%s/ganger-worker --config %s 2>&1",
-                   getenv("GG_BIN_DIR"), f->config);
+                   getenv("GG_BIN_DIR"), broker->config);
     FILE *out = popen(command, "r");
     said[fread(said, 1, sizeof said - 1, out)] = '\0';
     assert_int_equal(WEXITSTATUS(pclose(out)), 78);
@@ -175,18 +157,20 @@ static void assert_refused(struct fixture *f, const char *setting, const char *w
 
 static void what_the_system_does_not_allow_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct fake_broker *broker = *state;
 
-    assert_refused(f, "user = no-such-user", "user: there is none called no-such-user");
-    assert_refused(f, "user_group = nogroup", "user_group: say user too");
-    assert_refused(f, "io_priority = realtime", "io_priority: idle or best-effort");
-    assert_refused(f, "limit_files = 5", "limit_files");
-    assert_refused(f, "nice = 20", "nice: 20 is out of bounds");
-    assert_refused(f, "environment = novalue", "environment: not NAME=value");
+    assert_refused(broker, "user = no-such-user",
+                   "user: there is none called no-such-user");
+    assert_refused(broker, "user_group = nogroup", "user_group: say user too");
+    assert_refused(broker, "io_priority = realtime",
+                   "io_priority: idle or best-effort");
+    assert_refused(broker, "limit_files = 5", "limit_files");
+    assert_refused(broker, "nice = 20", "nice: 20 is out of bounds");
+    assert_refused(broker, "environment = novalue", "environment: not NAME=value");
     if (geteuid() == 0) {
-        assert_refused(f, "limit_processes = 10", "root is not held to it");
+        assert_refused(broker, "limit_processes = 10", "root is not held to it");
     } else {
-        assert_refused(f, "user = root", "only root can run jobs as another user");
+        assert_refused(broker, "user = root", "only root can run jobs as another user");
     }
 }
 
@@ -253,24 +237,24 @@ static const struct animal {
 static void zoo_ends_with_true_reasons_beside_200_good_jobs(void **state)
 {
     enum { GOOD = 200, AHEAD = 4, ZOO = sizeof zoo / sizeof zoo[0] };
-    struct fixture *f = *state;
+    struct fake_broker *broker = *state;
     static struct fake_job *good[GOOD];
     struct fake_job *bad[ZOO];
     int given = 0;
-    f->broker.welcome.result_bytes_max = 1 << 20;
-    start_agent(f, "limit_memory = 200M\nlimit_cpu = 1s\nlimit_files = 64\n"
-                   "limit_output = 1M\n");
-    assert_int_equal(run(f, "true")->kind, GG_OUTCOME_SUCCEEDED);
-    struct holding before = look_at(f->broker.agent);
+    broker->welcome.result_bytes_max = 1 << 20;
+    start_agent(broker, "limit_memory = 200M\nlimit_cpu = 1s\nlimit_files = 64\n"
+                        "limit_output = 1M\n");
+    assert_int_equal(run(broker, "true")->kind, GG_OUTCOME_SUCCEEDED);
+    struct holding before = look_at(broker->agent);
 
     for (int i = 0; i < ZOO; i++) {
-        bad[i] = assign(f, 1, zoo[i].script);
+        bad[i] = assign(broker, 1, zoo[i].script);
         while (bad[i]->outcomes == 0 || (i == ZOO - 1 && given < GOOD)) {
             while (given < GOOD &&
                    (given < AHEAD || good[given - AHEAD]->outcomes > 0)) {
-                good[given++] = assign(f, 2, "echo good");
+                good[given++] = assign(broker, 2, "echo good");
             }
-            fake_turn(&f->broker, 20);
+            fake_turn(broker, 20);
         }
     }
 
@@ -282,57 +266,57 @@ static void zoo_ends_with_true_reasons_beside_200_good_jobs(void **state)
         }
     }
     for (int i = 0; i < GOOD; i++) {
-        fake_until(&f->broker, good[i]->outcomes > 0);
+        fake_until(broker, good[i]->outcomes > 0);
         assert_int_equal(good[i]->kind, GG_OUTCOME_SUCCEEDED);
     }
-    fake_until(&f->broker, fake_count_processes("6030") == 0);
-    fake_until(&f->broker, look_at(f->broker.agent).descriptors == before.descriptors);
+    fake_until(broker, fake_count_processes("6030") == 0);
+    fake_until(broker, look_at(broker->agent).descriptors == before.descriptors);
 #ifndef __SANITIZE_ADDRESS__
-    assert_true(look_at(f->broker.agent).pages < before.pages + 2048);
+    assert_true(look_at(broker->agent).pages < before.pages + 2048);
 #endif
 }
 
 /* With a cgroup, or as a user of its own: else the whole machine would be its prey. */
 static void fork_bomb_is_held_and_all_of_it_killed(void **state)
 {
-    struct fixture *f = *state;
+    struct fake_broker *broker = *state;
     static const char bomb[] = "b() { b | b & }; b 2>/dev/null; sleep 6031; b";
     struct gg_assign more;
     gg_record_default(GG_RECORD_ASSIGN, &more);
     more.run_timeout_ms = 1500;
     more.pool = 1;
-    if (has_cgroups(f)) {
-        start_agent(f, "cgroup_pids = 30\n");
+    if (has_cgroups(broker)) {
+        start_agent(broker, "cgroup_pids = 30\n");
     } else if (is_root()) {
-        start_agent(f, "user = games\nlimit_processes = 30\n");
+        start_agent(broker, "user = games\nlimit_processes = 30\n");
     } else {
         return;
     }
 
-    struct fake_job *job = fake_assign(&f->broker, bomb, &more);
+    struct fake_job *job = fake_assign(broker, bomb, &more);
     struct fake_job *good[20];
     for (int i = 0; i < 20; i++) {
-        good[i] = assign(f, 2, "echo good");
-        fake_until(&f->broker, good[i]->outcomes > 0);
+        good[i] = assign(broker, 2, "echo good");
+        fake_until(broker, good[i]->outcomes > 0);
         assert_int_equal(good[i]->kind, GG_OUTCOME_SUCCEEDED);
     }
-    fake_until(&f->broker, job->outcomes > 0);
+    fake_until(broker, job->outcomes > 0);
 
     assert_int_equal(job->kind, GG_OUTCOME_TIMED_OUT);
-    fake_until(&f->broker, fake_count_processes("6031") == 0);
+    fake_until(broker, fake_count_processes("6031") == 0);
 }
 
 static void cgroup_bounds_memory_of_all_that_a_job_forks(void **state)
 {
-    struct fixture *f = *state;
-    if (!has_cgroups(f)) {
+    struct fake_broker *broker = *state;
+    if (!has_cgroups(broker)) {
         return;
     }
-    start_agent(f, "cgroup_memory = 64M\n");
+    start_agent(broker, "cgroup_memory = 64M\n");
 
     const struct fake_job *eater = run(
-        f, "x=$(head -c 300000000 /dev/zero | tr '\\0' x); echo ${#x}");
-    const struct fake_job *good = run(f, "echo good");
+        broker, "x=$(head -c 300000000 /dev/zero | tr '\\0' x); echo ${#x}");
+    const struct fake_job *good = run(broker, "echo good");
 
     assert_int_equal(eater->kind, GG_OUTCOME_CRASHED);
     assert_non_null(strstr(eater->text, "memory limit of 67108864 bytes"));
@@ -341,7 +325,7 @@ static void cgroup_bounds_memory_of_all_that_a_job_forks(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)
     const struct CMUnitTest tests[] = {
         TEST(limits_are_set_in_the_job),
         TEST(environment_can_be_clean_and_added_to),

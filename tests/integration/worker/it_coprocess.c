@@ -10,21 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct fake_broker *broker = malloc(sizeof *broker);
-    fake_open(broker);
-    *state = broker;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fake_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* An agent with `slots` co-processes of a program in the source folder. */
 static void start_agent(struct fake_broker *broker, const char *slots,
                         const char *program)
@@ -212,7 +197,7 @@ static void python_example_works(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)
     const struct CMUnitTest tests[] = {
         TEST(one_process_runs_one_job_after_another),
         TEST(endings_and_lines_are_passed_on),

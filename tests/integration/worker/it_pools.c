@@ -16,7 +16,6 @@ enum { A = 1, B, C, D };
 
 struct fixture {
     struct fake_broker broker;
-    char config[256];
     char mark[32]; /* Of this test's processes. */
 };
 
@@ -24,7 +23,6 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     fake_open(&f->broker);
-    (void)snprintf(f->config, sizeof f->config, "%s/agent.conf", f->broker.folder);
     (void)snprintf(f->mark, sizeof f->mark, "it_pools.%d.", (int)getpid());
     *state = f;
     return 0;
@@ -49,7 +47,8 @@ static void add_pool(struct fixture *f, FILE *file, const char *name, const char
 
 static void start_agent(struct fixture *f)
 {
-    const char *const arguments[] = {"--config", f->config, "--grace", "2s", NULL};
+    const char *const arguments[] = {"--config", f->broker.config, "--grace", "2s",
+                                     NULL};
     fake_start_agent(&f->broker, arguments);
 }
 
@@ -134,7 +133,7 @@ static const struct row {
 static void write_group(struct fixture *f, const struct row *row)
 {
     static const char *const names[] = {"a", "b", "c"};
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     assert_non_null(file);
     (void)fprintf(file, "[group g]\nstrategy = %s\n", row->strategy);
     for (int i = 0; i < 3; i++) {
@@ -241,7 +240,7 @@ static void job_that_kills_its_executor_harms_none_of_ten_others(void **state)
 {
     struct fixture *f = *state;
     struct fake_job *good[10];
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "size = 4");
     (void)fclose(file);
     start_agent(f);
@@ -271,7 +270,7 @@ static void job_that_kills_its_executor_harms_none_of_ten_others(void **state)
 static void crash_loop_closes_its_own_pool_and_names_the_cause(void **state)
 {
     struct fixture *f = *state;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     (void)fprintf(file, "[pool loop]\nqueues = loop\nsize = 2\n"
                         "coprocess = sh -c 'echo no such database >&2; exit 7'\n");
     add_pool(f, file, "good", "");
@@ -291,7 +290,7 @@ static void crash_loop_closes_its_own_pool_and_names_the_cause(void **state)
 static void overflow_starts_with_work_and_goes_again(void **state)
 {
     struct fixture *f = *state;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "size = 1\noverflow = 2\noverflow_idle = 200ms");
     (void)fclose(file);
     start_agent(f);
@@ -320,7 +319,7 @@ static void overflow_starts_with_work_and_goes_again(void **state)
 static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **state)
 {
     struct fixture *f = *state;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "size = 1\nbatch = 4");
     (void)fclose(file);
     start_agent(f);
@@ -348,7 +347,7 @@ static void jobs_that_wait_beside_their_executor_are_jobs_of_their_own(void **st
 static void executor_is_replaced_after_its_jobs(void **state)
 {
     struct fixture *f = *state;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "recycle_jobs = 2");
     (void)fclose(file);
     start_agent(f);
@@ -365,7 +364,7 @@ static void executor_is_replaced_after_its_jobs(void **state)
 static void executor_that_has_grown_is_replaced(void **state)
 {
     struct fixture *f = *state;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "recycle_memory = 64M");
     (void)fclose(file);
     start_agent(f);
@@ -388,7 +387,7 @@ static void jobs_of_one_key_run_in_order_on_one_executor(void **state)
     static struct fake_job *jobs[EACH * KEYS];
     int64_t pids[KEYS] = {0};
     int given = 0;
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     add_pool(f, file, "a", "partitions = 3");
     (void)fclose(file);
     start_agent(f);
@@ -420,11 +419,11 @@ static void bad_file_is_refused_with_78(void **state)
 {
     struct fixture *f = *state;
     char command[512];
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     (void)fprintf(file, "[pool a]\nqueues = x\nprogram = p\ncolour = red\n");
     (void)fclose(file);
     (void)snprintf(command, sizeof command, "%s/ganger-worker --config %s 2>&1",
-                   getenv("GG_BIN_DIR"), f->config);
+                   getenv("GG_BIN_DIR"), f->broker.config);
 
     FILE *out = popen(command, "r");
     char said[512] = "";
@@ -439,7 +438,7 @@ static void bad_file_is_refused_with_78(void **state)
 /* An agent whose pool A runs its payload as a script of the shell. */
 static void start_shells(struct fixture *f, const char *more)
 {
-    FILE *file = fopen(f->config, "we");
+    FILE *file = fopen(f->broker.config, "we");
     assert_non_null(file);
     (void)fprintf(file, "[pool a]\nqueues = a\nprogram = sh\n%s\n", more);
     (void)fclose(file);

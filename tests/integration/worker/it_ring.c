@@ -13,24 +13,14 @@
 
 static int setup(void **state)
 {
-    struct fake_broker *broker = calloc(1, sizeof *broker);
     char path[4096];
-    fake_open(broker);
     (void)snprintf(path, sizeof path, "%s/../lib/test_handler.so",
                    getenv("GG_BIN_DIR"));
     const char *const arguments[] = {"--queue",   "a",  "--slots", "1",
                                      "--handler", path, NULL};
-    fake_start_agent(broker, arguments);
-    *state = broker;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fake_broker *broker = *state;
-    fake_close(broker);
-    free(broker);
-    return 0;
+    int status = fake_setup(state);
+    fake_start_agent(*state, arguments);
+    return status;
 }
 
 static const struct fake_job *run(struct fake_broker *broker, const char *payload)
@@ -108,7 +98,7 @@ static void byte_that_is_no_bell_ends_the_executor(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, fake_teardown)
     const struct CMUnitTest tests[] = {
         TEST(result_larger_than_the_ring_comes_whole),
         TEST(count_that_cannot_be_ends_the_executor),

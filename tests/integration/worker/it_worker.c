@@ -18,21 +18,6 @@ static const char *const shell_agent[] = {
     "--queue", "reports", "--slots", "4",  "--lease-margin",  "500ms", "--grace",
     "2s",      "--",      "sh",      "-c", "eval \"$(cat)\"", "job",   NULL};
 
-static int setup(void **state)
-{
-    struct fake_broker *broker = malloc(sizeof *broker);
-    fake_open(broker);
-    *state = broker;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fake_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* Run one job and wait for its outcome. */
 static struct fake_job *run(struct fake_broker *broker, const char *script,
                             const struct gg_assign *more)
@@ -596,7 +581,7 @@ static void noop_gives_the_payload_back(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)
     const struct CMUnitTest tests[] = {
         TEST(payload_goes_in_and_result_comes_out),
         TEST(large_payload_and_result_travel_as_second_frame),
