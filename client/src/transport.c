@@ -1,6 +1,7 @@
 #include "client/src/transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@ enum {
     STUCK_MS = 10000,        /* Not connected and no news: libzmq has given up. */
     BACKOFF_MS_MIN = 50,
     BACKOFF_MS_MAX = 2000,
+    DESCRIPTORS = 16, /* That a context with its threads and sockets takes, and some. */
     EVENTS_MASK = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED |
                   ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED |
                   ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
@@ -187,6 +189,34 @@ static enum gg_err make_socket(struct gg_transport *transport, struct gg_mono no
     return GG_OK;
 }
 
+/* libzmq ends the process where the system refuses it a descriptor for a thread: so
+ * many are there now. Others in this process may still be faster. */
+static bool has_descriptors(int any)
+{
+    int spare[DESCRIPTORS];
+    int count = 0;
+    while (count < DESCRIPTORS &&
+           (spare[count] = fcntl(any, F_DUPFD_CLOEXEC, 0)) >= 0) {
+        count++;
+    }
+    int kept = errno;
+    for (int i = 0; i < count; i++) {
+        (void)close(spare[i]);
+    }
+    errno = kept;
+    return count == DESCRIPTORS;
+}
+
+static enum gg_err open_sockets(struct gg_transport *transport, struct gg_mono now)
+{
+    transport->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (transport->epoll < 0 || !has_descriptors(transport->epoll)) {
+        return GG_ERR_SYSTEM;
+    }
+    transport->context = zmq_ctx_new();
+    return transport->context == NULL ? GG_ERR_SYSTEM : make_socket(transport, now);
+}
+
 enum gg_err gg_transport_open(const struct gg_transport_setup *setup,
                               struct gg_mono now, struct gg_transport **out)
 {
@@ -203,13 +233,11 @@ enum gg_err gg_transport_open(const struct gg_transport_setup *setup,
     transport->rng.state = setup->seed;
     (void)zmq_msg_init(&transport->frames[0]);
     (void)zmq_msg_init(&transport->frames[1]);
-    transport->epoll = epoll_create1(EPOLL_CLOEXEC);
-    transport->context = zmq_ctx_new();
-    enum gg_err err = transport->epoll < 0 || transport->context == NULL
-                          ? GG_ERR_SYSTEM
-                          : make_socket(transport, now);
+    enum gg_err err = open_sockets(transport, now);
     if (err != GG_OK) {
+        int kept = errno;
         gg_transport_close(&transport, 0);
+        errno = kept;
         return err;
     }
     *out = transport;

@@ -1,11 +1,14 @@
 /* test_client_faults.c - wrong host, closed port, something that is not Ganger, wrong
  * key: each is named truly within three seconds. */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -375,6 +378,46 @@ static int remove_folder(void **state)
     return 0;
 }
 
+/* ---- the system ---- */
+
+/* Descriptors open now. */
+static rlim_t count_open(void)
+{
+    rlim_t count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* libzmq ends the program where it finds none for itself. */
+static void few_descriptors_are_an_error_not_the_end(void **state)
+{
+    (void)state;
+    enum { ENOUGH = 24 };
+    struct rlimit before;
+    const ganger_options options = {.endpoint = "tcp://127.0.0.1:1"};
+    rlim_t count = count_open();
+    bool opened = false;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (rlim_t more = 0; more <= ENOUGH; more++) {
+        const struct rlimit few = {count + more, before.rlim_max};
+        ganger *handle = NULL;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        ganger_err err = ganger_open(&options, &handle);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        opened = err == GANGER_OK;
+        if (!opened) {
+            assert_string_equal(ganger_err_name(err), "system");
+            assert_non_null(strstr(ganger_last_error(NULL), strerror(EMFILE)));
+            assert_null(handle);
+        }
+        ganger_close(&handle);
+        assert_int_equal(count_open(), count);
+    }
+    assert_true(opened);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +430,7 @@ int main(void)
         cmocka_unit_test(keys_where_the_broker_has_none_are_named),
         cmocka_unit_test(open_key_files_are_refused),
         cmocka_unit_test(endpoints_are_read_as_people_write_them),
+        cmocka_unit_test(few_descriptors_are_an_error_not_the_end),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
