@@ -236,7 +236,8 @@ static ganger_err fill_submit(ganger *handle, const ganger_submission *from,
     if (from->unique) {
         out->key = unique_key(handle, out->payload);
     }
-    if (gg_id_is_none(&out->id)) {
+    handle->own_id = gg_id_is_none(&out->id);
+    if (handle->own_id) {
         out->id = gg_session_new_id(handle->session, gg_wall_tick());
     }
     return GANGER_OK;
@@ -331,6 +332,9 @@ ganger_err gg_ask(ganger *handle, enum gg_command_code code, const void *record,
     if (err != GG_OK) {
         gg_session_abandon(handle->session, request);
         return gg_handle_fail(handle, GG_ERR_NO_MEMORY, "out of memory");
+    }
+    if (code == GG_CMD_SUBMIT && handle->own_id) {
+        gg_request_own_id(request);
     }
     uint64_t number = request->number;
     struct gg_mono now = {0};

@@ -31,6 +31,7 @@ struct ganger {
     struct gg_buf lists;   /* Array fields of the command being made. */
     struct gg_buf entries; /* Submissions of a submit_many being made. */
     struct gg_blob *lent;  /* Payload of a submission being made; NULL: to be copied. */
+    bool own_id;           /* Its id is of our own making. */
     char unique_key[GG_UNIQUE_KEY_BYTES]; /* Its key, made from its payload. */
 
     char error[GG_SENTENCE_BYTES];

@@ -100,6 +100,15 @@ struct gg_request *gg_requests_find(const struct gg_requests *table, uint64_t nu
     return number != 0 && request->number == number ? request : NULL;
 }
 
+void gg_request_own_id(struct gg_request *request)
+{
+    const uint8_t *bytes = request->bytes.data;
+    const uint8_t *at = memmem(bytes, request->bytes.len, request->id.bytes,
+                               sizeof request->id.bytes);
+    GG_ASSERT(at != NULL);
+    request->own_id_at = (uint32_t)(at - bytes);
+}
+
 static enum gg_fit fit_job(const struct gg_request *request,
                            const struct gg_job_info *job)
 {

@@ -43,6 +43,7 @@ struct gg_request {
     uint64_t epoch;         /* Once accepted: of the broker that did. */
     uint64_t sequence;      /* Of the message that carried it last. */
     uint32_t payload_bytes; /* To compare with the broker's limit. */
+    uint32_t own_id_at;     /* Where in `bytes` an id of our own making is; 0: none. */
     uint16_t uses;          /* Of this place in the table. */
     uint8_t code;           /* enum gg_command_code */
     uint8_t state;          /* enum gg_request_state */
@@ -73,6 +74,10 @@ void gg_requests_give(struct gg_requests *table, struct gg_request *request);
 
 /* The request in flight with that number, or NULL. */
 struct gg_request *gg_requests_find(const struct gg_requests *table, uint64_t number);
+
+/* The id of that submission is of our own making, and nobody has seen it yet: it may be
+ * made anew until it is sent. */
+void gg_request_own_id(struct gg_request *request);
 
 /* Does `command` answer `request`, and is it the last answer? */
 enum gg_fit { GG_FIT_NONE = 0, GG_FIT_MORE, GG_FIT_LAST };

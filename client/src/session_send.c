@@ -98,6 +98,22 @@ static bool joins(const struct gg_session *session, const struct gg_request *req
            bytes <= session->limits.frame_bytes;
 }
 
+/* An id that we made when there was no broker may be too old by now, or of a clock that
+ * is wrong. Once it has been sent it stays: it may be known. */
+static void renew_id(struct gg_session *session, struct gg_request *request,
+                     struct gg_wall now)
+{
+    if (request->own_id_at == 0 || request->sequence != 0) {
+        return;
+    }
+    int64_t age = now.ms + session->clock_ahead_ms - gg_id_time(&request->id).ms;
+    if (age > ID_AGE_MS || age < -ID_AGE_MS) {
+        request->id = gg_session_new_id(session, now);
+        memcpy(request->bytes.data + request->own_id_at, request->id.bytes,
+               sizeof request->id.bytes);
+    }
+}
+
 /* False without memory: nothing has changed. */
 static bool append_request(struct gg_session *session, struct gg_request *request)
 {
@@ -146,7 +162,7 @@ static uint32_t append_control(struct gg_session *session)
     return count;
 }
 
-static void make_batch(struct gg_session *session)
+static void make_batch(struct gg_session *session, struct gg_wall now)
 {
     begin_message(session);
     if (session->out.failed) {
@@ -166,6 +182,7 @@ static void make_batch(struct gg_session *session)
             break;
         }
         bool alone = request->code == GG_CMD_SUBMIT_MANY;
+        renew_id(session, request, now);
         if (!append_request(session, request)) {
             if (count == 0) {
                 gg_session_end(session, request, GG_ERR_NO_MEMORY,
@@ -224,7 +241,7 @@ bool gg_session_next(struct gg_session *session, struct gg_now now,
     }
     if (!session->out_ready && session->state == GG_SESSION_OPEN) {
         if (gg_session_has_output(session)) {
-            make_batch(session);
+            make_batch(session, now.wall);
         }
         if (!session->out_ready && heartbeat_at(session, &at) &&
             gg_mono_reached(at, now.mono)) {

@@ -14,6 +14,7 @@ enum {
     RESET_MS_MAX = 2000,  /* doubling up to here. */
     BATCH_COMMANDS = 256, /* In one message: more saves nothing, and would lump. */
     BATCH_BYTES = 131072, /* In one message of more than one command. */
+    ID_AGE_MS = 1000, /* An id that is sent at last may be so old, or so much ahead. */
     ACCEPTED_KEPT = 1024, /* Jobs whose epoch is remembered. */
 };
 

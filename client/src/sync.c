@@ -130,6 +130,19 @@ static void take_jobs(struct gg_call *call, const struct gg_command *command)
     }
 }
 
+/* Ids are made by the broker's clock, and these are not made anew: one that was never
+ * met is met first. Returns what is left of the time. */
+static int meet(ganger *handle, int timeout_ms)
+{
+    struct gg_mono began = gg_mono_now();
+    int left = timeout_ms;
+    while (!gg_session_met(handle->session) && left != 0 &&
+           gg_handle_turn(handle, left) == GANGER_OK) {
+        left = gg_time_left(began, timeout_ms);
+    }
+    return left;
+}
+
 ganger_err ganger_submit_many(ganger *handle, const ganger_submission *submissions,
                               size_t count, int timeout_ms, ganger_job *out_jobs)
 {
@@ -138,6 +151,7 @@ ganger_err ganger_submit_many(ganger *handle, const ganger_submission *submissio
         return GANGER_USAGE;
     }
     struct gg_submit_many record;
+    timeout_ms = meet(handle, timeout_ms);
     ganger_err err = gg_ask_submit_many(handle, submissions, count, &record);
     if (err != GANGER_OK) {
         return err;

@@ -413,6 +413,51 @@ static void ids_are_made_by_the_brokers_clock(void **state)
     assert_int_equal(gg_id_time(&id).ms, f->now.wall.ms + 60000);
 }
 
+/* A submission with an id of the library's own making, asked for now. */
+static uint64_t submit_unnamed(struct seat *f, struct gg_id *out_id)
+{
+    const struct gg_asker asker = {.fn = seat_on_reply, .ctx = f};
+    struct gg_submit record;
+    gg_record_default(GG_RECORD_SUBMIT, &record);
+    record.queue = gg_slice_text("q");
+    record.payload = gg_slice_text("payload");
+    record.id = *out_id = gg_session_new_id(f->session, f->now.wall);
+    struct gg_request *request = gg_session_begin(f->session, GG_CMD_SUBMIT, &asker);
+    assert_non_null(request);
+    assert_int_equal(gg_session_write(request, &record, NULL), GG_OK);
+    gg_request_own_id(request);
+    uint64_t number = request->number;
+    assert_int_equal(gg_session_put(f->session, request, f->now.mono, NULL), GG_OK);
+    return number;
+}
+
+static void id_is_made_anew_until_it_is_sent(void **state)
+{
+    struct seat *f = *state;
+    struct gg_id made;
+    uint64_t number = submit_unnamed(f, &made); /* By our own clock, a minute behind. */
+    seat_pass(f, 3600000);
+    seat_connect_as(f, 5, 100);
+    assert_true(seat_take(f));
+    struct gg_id sent = f->sent[0].id;
+    assert_int_equal(gg_id_time(&sent).ms, f->now.wall.ms + 60000);
+    assert_memory_not_equal(sent.bytes + 6, made.bytes + 6, 10);
+
+    gg_session_link_down(f->session); /* The broker may have it. */
+    seat_pass(f, 3600000);
+    seat_connect_as(f, 5, 100);
+    assert_true(seat_take(f));
+    assert_memory_equal(f->sent[0].id.bytes, sent.bytes, sizeof sent.bytes);
+    assert_int_equal(f->sent[0].payload, 7);
+    seat_answer_job(f, number, &sent, GG_JOB_READY);
+    assert_int_equal(f->replies[0].err, GG_OK);
+
+    (void)submit_unnamed(f, &made); /* Young enough. */
+    seat_pass(f, 500);
+    assert_true(seat_take(f));
+    assert_memory_equal(f->sent[0].id.bytes, made.bytes, sizeof made.bytes);
+}
+
 static void table_of_requests_has_an_end(void **state)
 {
     struct seat *f = *state;
@@ -458,6 +503,7 @@ int main(void)
         TEST(too_large_is_refused_before_it_is_sent),
         TEST(large_payload_goes_as_second_frame_and_again),
         TEST(ids_are_made_by_the_brokers_clock),
+        TEST(id_is_made_anew_until_it_is_sent),
         TEST(table_of_requests_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

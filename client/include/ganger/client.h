@@ -168,7 +168,7 @@ GANGER_API bool ganger_state_final(ganger_state state);
 /* A submission. Begin with GANGER_SUBMIT_INIT and set what you need. All is lent for
  * the length of the call, but for a payload with `payload_done`. Times in ms. */
 typedef struct ganger_submission {
-    ganger_id id;      /* all zeros: the library makes one */
+    ganger_id id;      /* all zeros: the library makes one, when it is sent */
     const char *queue; /* required: 1 to 64 of A-Z a-z 0-9 . _ - */
     const char *realm; /* NULL: default */
     ganger_bytes payload;

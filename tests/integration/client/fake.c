@@ -110,7 +110,7 @@ static void send_welcome(struct fake *fake, uint64_t session)
         .result_bytes_max = 1 << 20,
         .inline_bytes_max = 16384,
         .requests_max = fake->requests_max,
-        .now_at = (uint64_t)gg_wall_now().ms,
+        .now_at = (uint64_t)(gg_wall_now().ms + fake->clock_ahead_ms),
         .durability = 1,
         .roles = 15,
     };
@@ -138,6 +138,13 @@ static void note(struct fake *fake, const struct gg_command *command)
         seen->wait = submit->wait;
         seen->payload = submit->payload.len;
         gg_slice_copy(submit->key, seen->key_bytes, sizeof seen->key_bytes);
+    }
+    if (command->code == GG_CMD_SUBMIT_MANY) {
+        struct gg_list jobs = command->as.submit_many.jobs;
+        struct gg_submit submit;
+        struct gg_fault fault;
+        assert_true(gg_list_next_record(&jobs, GG_RECORD_SUBMIT, &submit, &fault));
+        seen->id = submit.id;
     }
     if (command->code >= GG_CMD_GET && command->code <= GG_CMD_RETRY) {
         seen->id = command->as.target.id;

@@ -14,7 +14,7 @@ struct fake_seen {
     uint64_t request;
     uint64_t session;
     uint64_t epoch;
-    struct gg_id id;
+    struct gg_id id;     /* Of a list of submissions: of the first. */
     struct gg_slice key; /* Of a submission; kept in key_bytes. */
     char key_bytes[256];
     size_t payload;
@@ -34,7 +34,8 @@ struct fake {
     uint64_t requests_max;
     uint64_t heartbeat_ms;
     uint64_t dead_after_ms;
-    bool deaf; /* Reads and says nothing, not even welcome. */
+    int64_t clock_ahead_ms; /* Of its clock before that of the client. */
+    bool deaf;              /* Reads and says nothing, not even welcome. */
     fake_answer_fn *answer;
 
     uint8_t peer[FAKE_PEER_BYTES]; /* Who spoke last. */

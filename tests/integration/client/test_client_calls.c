@@ -18,6 +18,8 @@ struct fixture {
     struct fake fake;
     pthread_t thread;
     atomic_bool stop;
+    atomic_llong clock_ahead_ms; /* Of the broker. */
+    atomic_llong many_at_ms;     /* Of the id of the last list's first job. */
     ganger *handle;
 };
 
@@ -235,7 +237,12 @@ static void *serve(void *ctx)
     while (!atomic_load(&f->stop)) {
         zmq_pollitem_t item = {.socket = f->fake.router, .events = ZMQ_POLLIN};
         (void)zmq_poll(&item, 1, 20);
+        f->fake.clock_ahead_ms = atomic_load(&f->clock_ahead_ms);
         fake_step(&f->fake);
+        const struct fake_seen *many = fake_last(&f->fake, GG_CMD_SUBMIT_MANY);
+        if (many != NULL) {
+            atomic_store(&f->many_at_ms, gg_id_time(&many->id).ms);
+        }
     }
     return NULL;
 }
@@ -343,6 +350,31 @@ static void submit_many_returns_all_in_order(void **state)
     assert_int_equal(
         ganger_submit_many(f->handle, submissions, COUNT + 1, WITHIN_MS, jobs),
         GANGER_USAGE);
+}
+
+/* Whose clock is wrong could submit nothing: its ids would be out of the window. */
+static void ids_are_of_the_brokers_time_from_the_first_on(void **state)
+{
+    struct fixture *f = *state;
+    const ganger_options options = {.endpoint = f->fake.endpoint};
+    const ganger_submission submission = to("q", "x");
+    atomic_store(&f->clock_ahead_ms, -3600000);
+    ganger_close(&f->handle);
+    assert_int_equal(ganger_open(&options, &f->handle), GANGER_OK);
+    assert_int_equal(ganger_submit_many(f->handle, &submission, 1, WITHIN_MS, NULL),
+                     GANGER_OK);
+    ganger_close(&f->handle);
+    assert_int_equal(ganger_open(&options, &f->handle), GANGER_OK);
+    ganger_job job;
+
+    assert_int_equal(ganger_submit(f->handle, &submission, WITHIN_MS, &job), GANGER_OK);
+
+    struct gg_id id;
+    memcpy(id.bytes, job.id.bytes, sizeof id.bytes);
+    int64_t age_ms = gg_wall_now().ms - gg_id_time(&id).ms;
+    assert_in_range(age_ms, 3590000, 3610000);
+    age_ms = gg_wall_now().ms - atomic_load(&f->many_at_ms);
+    assert_in_range(age_ms, 3590000, 3610000);
 }
 
 static void get_returns_everything(void **state)
@@ -587,6 +619,7 @@ int main(void)
         TEST(run_that_is_given_up_says_which_job_goes_on),
         TEST(refusal_brings_sentence_and_time),
         TEST(submit_many_returns_all_in_order),
+        TEST(ids_are_of_the_brokers_time_from_the_first_on),
         TEST(get_returns_everything),
         TEST(wait_cancel_and_retry_return_what_came_of_it),
         TEST(wait_many_brings_each_and_can_be_stopped),
