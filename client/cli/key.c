@@ -150,9 +150,11 @@ static bool read_entry(const struct gg_call *call, struct gg_keyring_entry *out)
         return false;
     }
     (void)snprintf(out->name, sizeof out->name, "%s", said->name);
-    if (gg_keypair_valid(call->args[0])) {
+    /* The file first: its name can be 40 characters of Z85, too. */
+    bool read = gg_keypair_read_public(call->args[0], out->key);
+    if (!read && gg_keypair_valid(call->args[0])) {
         memcpy(out->key, call->args[0], sizeof out->key);
-    } else if (!gg_keypair_read_public(call->args[0], out->key)) {
+    } else if (!read) {
         (void)gg_say_usage("'%s' is neither a public key (40 characters) nor a file "
                            "with one",
                            call->args[0]);

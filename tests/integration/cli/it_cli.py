@@ -92,14 +92,14 @@ def start_worker(endpoint, *options):
     return worker
 
 
-def ganger(*words, broker=None, stdin="", env=None, text=True):
+def ganger(*words, broker=None, stdin="", env=None, text=True, cwd=None):
     environment = {**os.environ, **(env or {})}
     environment.pop("GANGER_BROKER", None)
     if broker is not None:
         environment["GANGER_BROKER"] = broker
     return subprocess.run(
         [str(BIN / "ganger"), *words], input=stdin, capture_output=True, text=text,
-        env=environment, timeout=LIMIT_S, check=False,
+        env=environment, timeout=LIMIT_S, check=False, cwd=cwd,
     )
 
 
@@ -696,6 +696,15 @@ class Keys(unittest.TestCase):
                          pathlib.Path(self.key + ".pub").read_text(encoding="ascii"))
         self.assertEqual(ganger("key", "new", self.key).returncode, 3)
         self.assertEqual(pathlib.Path(self.key).read_text(encoding="ascii"), secret)
+
+    def test_a_file_is_read_though_its_name_could_be_a_key(self):
+        name = "a" * 36
+        public = ganger("key", "new", name, cwd=self.folder.name).stdout.strip()
+        run = ganger("key", "allow", name + ".pub", "--keys", self.keys, "--name",
+                     "alice", "--role", "work", cwd=self.folder.name)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        listed = json.loads(ganger("key", "list", "--keys", self.keys, "-o", "json").stdout)
+        self.assertEqual(listed[0]["key"], public)
 
     def test_allow_list_and_revoke_keep_other_sections_and_comments(self):
         public = ganger("key", "new", self.key).stdout.strip()
