@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 bool gg_folder_make_at(const char *path, const struct gg_cage *cage)
@@ -63,12 +65,26 @@ enum gg_err gg_folder_take(const struct gg_run_world *world, const struct gg_cag
     return gg_folder_make(world, cage, "", number, out);
 }
 
+/* Has anybody given it attributes: lists of rights, for what is made in it, are among
+ * them. The system's own do not count. */
+static bool has_attributes(int fd)
+{
+    static const char systems[] = "security.";
+    char names[256];
+    ssize_t len = flistxattr(fd, names, sizeof names);
+    bool any = len < 0 && errno != ENOTSUP;
+    for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
+        any = any || strncmp(names + at, systems, sizeof systems - 1) != 0;
+    }
+    return any;
+}
+
 /* Nothing in it, and nothing about it that its last user has changed. */
 static bool is_as_made(const char *folder, struct stat *out)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool good = fd >= 0 && fstat(fd, out) == 0 && (out->st_mode & 07777) == 0700 &&
-                gg_folder_is_empty(fd);
+                !has_attributes(fd) && gg_folder_is_empty(fd);
     if (fd >= 0) {
         (void)close(fd);
     }

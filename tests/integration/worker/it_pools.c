@@ -467,6 +467,18 @@ static void programs_beyond_the_size_wait_and_can_be_had_back(void **state)
     assert_string_equal(third->result, "third\n");
 }
 
+/* A name, and a list of rights that all files made in the folder would get. */
+#define GIVE_ATTRIBUTES                                                                \
+    "python3 -c 'import os, struct\n"                                                  \
+    "os.setxattr(os.environ[\"TMPDIR\"], \"user.left\", b\"behind\")\n"                \
+    "rights = ((1, 7, -1), (2, 7, 65534), (4, 0, -1), (16, 7, -1), (32, 0, -1))\n"     \
+    "os.setxattr(os.environ[\"TMPDIR\"], \"system.posix_acl_default\",\n"              \
+    " struct.pack(\"<I\", 2) + b\"\".join(struct.pack(\"<HHi\", *r) for r in rights))'"
+#define COUNT_ATTRIBUTES                                                               \
+    "python3 -c 'import os\n"                                                          \
+    "print(len([a for a in os.listxattr(os.environ[\"TMPDIR\"])\n"                     \
+    "           if not a.startswith(\"security.\")]))'"
+
 /* An empty folder serves again; whatever has been done to it, nobody finds it so. */
 static void folder_of_a_program_is_as_if_new(void **state)
 {
@@ -476,7 +488,8 @@ static void folder_of_a_program_is_as_if_new(void **state)
                                            "chmod 777 $TMPDIR",
                                            "rmdir $TMPDIR",
                                            "rmdir $TMPDIR && ln -s /tmp $TMPDIR",
-                                           "rmdir $TMPDIR && touch $TMPDIR"};
+                                           "rmdir $TMPDIR && touch $TMPDIR",
+                                           GIVE_ATTRIBUTES};
     start_shells(f, "size = 1");
     const struct fake_job *one = run(f, A, "printf %s $TMPDIR");
     const struct fake_job *two = run(f, A, "printf %s $TMPDIR");
@@ -485,8 +498,9 @@ static void folder_of_a_program_is_as_if_new(void **state)
 
     for (size_t i = 0; i < sizeof misdeeds / sizeof misdeeds[0]; i++) {
         (void)run(f, A, misdeeds[i]);
-        const struct fake_job *next = run(f, A, "stat -c %F,%a $TMPDIR; ls -A $TMPDIR");
-        assert_string_equal(next->result, "directory,700\n");
+        const struct fake_job *next = run(
+            f, A, "stat -c %F,%a $TMPDIR; ls -A $TMPDIR; " COUNT_ATTRIBUTES);
+        assert_string_equal(next->result, "directory,700\n0\n");
     }
 
     const struct fake_job *last = run(f, A, "printf %s $TMPDIR");
