@@ -1,5 +1,6 @@
 /* admin.c - calls that wait: lists, history, queues, workers, numbers. */
 #include "client/src/sync.h"
+#include "common/name.h"
 
 /* A list being visited, page by page. `rest` is what the visitor is called with. */
 struct visit {
@@ -120,7 +121,6 @@ static ganger_err ask_filter(ganger *handle, const ganger_filter *filter,
     out->states = filter->states;
     out->older_ms = filter->older_ms;
     out->younger_ms = filter->younger_ms;
-    out->key = gg_slice_of(filter->key.data, filter->key.len);
     out->limit = GG_PAGE_MAX;
     if (filter->tag != NULL) {
         out->tag = gg_slice_text(filter->tag);
@@ -129,6 +129,9 @@ static ganger_err ask_filter(ganger *handle, const ganger_filter *filter,
         out->error_has = gg_slice_text(filter->error_has);
     }
     ganger_err err = gg_ask_realm(handle, filter->realm, &out->realm);
+    err = err != GANGER_OK
+              ? err
+              : gg_ask_bytes(handle, "key", filter->key, GG_KEY_BYTES_MAX, &out->key);
     return err != GANGER_OK ? err : gg_ask_pattern(handle, filter->queue, &out->queue);
 }
 
@@ -240,10 +243,11 @@ ganger_err ganger_stats(ganger *handle, int timeout_ms, ganger_stat_fn *fn, void
 
 static void take_broker(struct gg_call *call, const struct gg_command *command)
 {
-    ganger_broker *out = call->out;
-    if (out != NULL) {
-        struct gg_view view = gg_call_view(call);
-        gg_view_broker(&view, &command->as.broker, out);
+    ganger_broker broker;
+    struct gg_view view = gg_call_view(call);
+    gg_view_broker(&view, &command->as.broker, &broker);
+    if (call->out != NULL && !call->handle->kept.failed) {
+        *(ganger_broker *)call->out = broker;
     }
 }
 

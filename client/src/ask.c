@@ -65,8 +65,8 @@ ganger_err gg_ask_reason(ganger *handle, const char *reason, struct gg_slice *ou
     return GANGER_OK;
 }
 
-static ganger_err read_bytes(ganger *handle, const char *what, ganger_bytes from,
-                             size_t most, struct gg_slice *out)
+ganger_err gg_ask_bytes(ganger *handle, const char *what, ganger_bytes from,
+                        size_t most, struct gg_slice *out)
 {
     if (from.len > most || (from.len > 0 && from.data == NULL)) {
         return gg_handle_fail(handle, GG_ERR_USAGE,
@@ -102,6 +102,10 @@ static ganger_err write_lists(ganger *handle, const ganger_submission *from,
     if (from->tag_count > GG_TAGS_MAX || from->backoff_count > GG_BACKOFFS_MAX) {
         return usage(handle, "there are more than 16 tags, or than 32 delays");
     }
+    if ((from->tag_count > 0 && from->tags == NULL) ||
+        (from->backoff_count > 0 && from->backoff_list == NULL)) {
+        return usage(handle, "there is a number of tags or delays, and none of them");
+    }
     for (size_t i = 0; i < from->tag_count; i++) {
         struct gg_slice tag;
         ganger_err err = read_name(handle, "tag", from->tags[i], &tag);
@@ -134,10 +138,10 @@ static ganger_err fill_names(ganger *handle, const ganger_submission *from,
     err = err != GANGER_OK ? err : gg_ask_realm(handle, from->realm, &out->realm);
     err = err != GANGER_OK
               ? err
-              : read_bytes(handle, "key", from->key, GG_KEY_BYTES_MAX, &out->key);
+              : gg_ask_bytes(handle, "key", from->key, GG_KEY_BYTES_MAX, &out->key);
     err = err != GANGER_OK ? err
-                           : read_bytes(handle, "payload", from->payload,
-                                        GG_BLOB_BYTES_MAX, &out->payload);
+                           : gg_ask_bytes(handle, "payload", from->payload,
+                                          GG_BLOB_BYTES_MAX, &out->payload);
     if (err == GANGER_OK && from->run_at < 0) {
         err = usage(handle, "the time to run at is before 1970");
     }
@@ -312,7 +316,7 @@ ganger_err gg_ask_target(ganger *handle, const ganger_target *from,
     err = err != GANGER_OK ? err : read_name(handle, "queue", from->queue, &out->queue);
     return err != GANGER_OK
                ? err
-               : read_bytes(handle, "key", from->key, GG_KEY_BYTES_MAX, &out->key);
+               : gg_ask_bytes(handle, "key", from->key, GG_KEY_BYTES_MAX, &out->key);
 }
 
 ganger_err gg_ask(ganger *handle, enum gg_command_code code, const void *record,

@@ -26,6 +26,10 @@ GG_MUST_USE ganger_err gg_ask_target(ganger *handle, const ganger_target *from,
 GG_MUST_USE ganger_err gg_ask_reason(ganger *handle, const char *reason,
                                      struct gg_slice *out);
 
+/* At most `most` bytes; `what` they are is for the sentence. */
+GG_MUST_USE ganger_err gg_ask_bytes(ganger *handle, const char *what, ganger_bytes from,
+                                    size_t most, struct gg_slice *out);
+
 /* Realm and pattern; NULL: default and all. */
 GG_MUST_USE ganger_err gg_ask_realm(ganger *handle, const char *realm,
                                     struct gg_slice *out);

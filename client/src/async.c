@@ -83,7 +83,7 @@ static void deliver(void *ctx, const struct gg_reply *reply)
                                     : gg_err_text(reply->err),
         .final = reply->final,
     };
-    if (reply->retry_ms > 0) {
+    if (reply->err != GG_OK) {
         handle->retry_ms = reply->retry_ms > UINT32_MAX ? UINT32_MAX
                                                         : (unsigned)reply->retry_ms;
     }

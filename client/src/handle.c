@@ -54,6 +54,9 @@ bool gg_handle_enter(ganger *handle)
     }
     handle->error[0] = '\0';
     handle->retry_ms = 0;
+    struct gg_arena older = handle->older;
+    handle->older = handle->kept;
+    handle->kept = older;
     gg_arena_clear(&handle->kept);
     return true;
 }
@@ -421,8 +424,11 @@ static enum gg_err open_parts(ganger *handle, const ganger_options *options)
 ganger_err ganger_open(const ganger_options *options, ganger **out)
 {
     static const ganger_options none;
-    open_error[0] = '\0';
+    (void)snprintf(open_error, sizeof open_error,
+                   "out of memory"); /* Else it is said. */
     if (out == NULL) {
+        (void)snprintf(open_error, sizeof open_error,
+                       "there is no place for the handle");
         return GANGER_USAGE;
     }
     ganger *handle = calloc(1, sizeof *handle);
@@ -436,6 +442,7 @@ ganger_err ganger_open(const ganger_options *options, ganger **out)
         ganger_close(&handle);
         return (ganger_err)err;
     }
+    open_error[0] = '\0';
     handle->why = GG_ERR_NO_BROKER;
     (void)snprintf(handle->why_text, sizeof handle->why_text,
                    "cannot reach a broker at %s: there is no answer", handle->endpoint);
@@ -461,6 +468,7 @@ void ganger_close(ganger **handle_p)
     gg_session_destroy(&handle->session);
     gg_arena_fini(&handle->shown);
     gg_arena_fini(&handle->kept);
+    gg_arena_fini(&handle->older);
     gg_buf_fini(&handle->lists);
     gg_buf_fini(&handle->entries);
     free(handle);

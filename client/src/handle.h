@@ -27,7 +27,8 @@ struct ganger {
     bool more;             /* The last pass left something to be read. */
     int depth;             /* Above 0 inside a callback. */
     struct gg_arena shown; /* What callbacks look at: until they return. */
-    struct gg_arena kept;  /* What a call has returned: until the next one. */
+    struct gg_arena kept;  /* What a call has returned … */
+    struct gg_arena older; /* … until the next one, which may be asked with it, ends. */
     struct gg_buf lists;   /* Array fields of the command being made. */
     struct gg_buf entries; /* Submissions of a submit_many being made. */
     struct gg_blob *lent;  /* Payload of a submission being made; NULL: to be copied. */
@@ -38,7 +39,7 @@ struct ganger {
     unsigned retry_ms;
 };
 
-/* Begin a call: forget what the last one said and returned. False (and the sentence is
+/* Begin a call: forget what the last one said, and what the one before that returned. False (and the sentence is
  * set) from within a callback or on no handle, where no call may wait. */
 bool gg_handle_enter(ganger *handle);
 

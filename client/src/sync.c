@@ -71,10 +71,13 @@ int gg_time_left(struct gg_mono began, int timeout_ms)
 
 static void take_job(struct gg_call *call, const struct gg_command *command)
 {
-    ganger_job *out = call->out;
-    if (command->code == GG_CMD_JOB && out != NULL) {
+    ganger_job job;
+    if (command->code == GG_CMD_JOB && call->out != NULL) {
         struct gg_view view = gg_call_view(call);
-        gg_view_job(&view, &command->as.job, out);
+        gg_view_job(&view, &command->as.job, &job);
+        if (!call->handle->kept.failed) {
+            *(ganger_job *)call->out = job;
+        }
     }
 }
 

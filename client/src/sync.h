@@ -27,7 +27,7 @@ struct gg_call {
 GG_MUST_USE ganger_err gg_call_run(struct gg_call *call, enum gg_command_code code,
                                    const void *record, int timeout_ms);
 
-/* A view on `call`'s answer that lives until the next call on the handle. */
+/* A view on `call`'s answer that lives until the next call on the handle has ended. */
 struct gg_view gg_call_view(const struct gg_call *call);
 
 /* What is left of `timeout_ms` since `began`, for calls of many requests; -1: no

@@ -230,8 +230,8 @@ typedef struct ganger_reason {
 } ganger_reason;
 
 /* A job as the broker sees it. Everything it points to belongs to the library and is
- * valid until the next call on the handle, in a callback until it returns. Texts are
- * never NULL. Times are ms since 1970, 0 for none. */
+ * valid until the next call that waits returns, which may be asked with it; in a
+ * callback until that returns. Texts are never NULL. Times are ms since 1970, 0 for none. */
 typedef struct ganger_job {
     ganger_id id;
     const char *realm;

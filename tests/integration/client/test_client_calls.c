@@ -49,6 +49,9 @@ static void send_full_job(struct fake *fake, const struct gg_command *command)
     gg_record_write(&why, GG_RECORD_REASON, &reason, NULL);
     gg_record_default(GG_RECORD_JOB, &job);
     job.id = command->as.target.id;
+    if (gg_id_is_none(&job.id)) {
+        job.id.bytes[0] = 9; /* Asked for by its key. */
+    }
     job.state = GG_JOB_READY;
     job.realm = gg_slice_text("default");
     job.queue = gg_slice_text("q");
@@ -170,6 +173,16 @@ static void send_stats(struct fake *fake, const struct gg_command *command)
     gg_buf_fini(&list);
 }
 
+/* More than a handle keeps memory for from one call to the next. */
+static const char *large_result(void)
+{
+    static char text[200001];
+    if (text[0] == '\0') {
+        memset(text, 'x', sizeof text - 1);
+    }
+    return text;
+}
+
 /* A flat switch: each command as a broker would answer it. */
 static void answer(struct fake *fake, const struct gg_command *command)
 {
@@ -188,8 +201,10 @@ static void answer(struct fake *fake, const struct gg_command *command)
         fake_send_job(fake, command->request, &command->as.submit.id, GG_JOB_READY,
                       NULL);
         if (command->as.submit.wait && command->as.submit.payload.len > 0) {
+            bool large = gg_slice_equal(command->as.submit.queue,
+                                        gg_slice_text("large"));
             fake_send_job(fake, command->request, &command->as.submit.id,
-                          GG_JOB_SUCCEEDED, "fine");
+                          GG_JOB_SUCCEEDED, large ? large_result() : "fine");
         }
         return;
     case GG_CMD_SUBMIT_MANY:
@@ -301,6 +316,31 @@ static void submit_and_run_return_the_job(void **state)
     assert_true(job.has_result);
     assert_memory_equal(job.result.data, "fine", 4);
     assert_int_equal(ganger_submit(f->handle, &submission, -1, NULL), GANGER_OK);
+}
+
+/* A result is the next job's payload, a key the next question: nobody copies first. */
+static void what_a_call_returned_may_be_passed_to_the_next(void **state)
+{
+    struct fixture *f = *state;
+    ganger_submission submission = to("large", "x");
+    ganger_job job;
+    ganger_job next;
+    assert_int_equal(ganger_run(f->handle, &submission, WITHIN_MS, &job), GANGER_OK);
+    assert_int_equal(job.result.len, 200000);
+
+    submission.payload = job.result;
+    assert_int_equal(ganger_run(f->handle, &submission, WITHIN_MS, &next), GANGER_OK);
+    assert_int_equal(next.result.len, 200000);
+
+    ganger_target target = {.id = next.id};
+    assert_int_equal(ganger_get(f->handle, &target, false, false, WITHIN_MS, &job),
+                     GANGER_OK);
+    target = (ganger_target){.realm = job.realm, .queue = job.queue, .key = job.key};
+    assert_int_equal(ganger_get(f->handle, &target, false, false, WITHIN_MS, &next),
+                     GANGER_OK);
+    assert_string_equal(job.queue,
+                        "q"); /* What the one before has returned is there. */
+    assert_string_equal(next.queue, "q");
 }
 
 static void run_that_is_given_up_says_which_job_goes_on(void **state)
@@ -609,6 +649,7 @@ static void nothing_is_done_on_no_handle(void **state)
     assert_int_equal(ganger_process(NULL), GANGER_USAGE);
     assert_int_equal(ganger_in_flight(NULL), 0);
     assert_int_equal(ganger_open(NULL, NULL), GANGER_USAGE);
+    assert_string_not_equal(ganger_last_error(NULL), "");
 }
 
 int main(void)
@@ -616,6 +657,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(submit_and_run_return_the_job),
+        TEST(what_a_call_returned_may_be_passed_to_the_next),
         TEST(run_that_is_given_up_says_which_job_goes_on),
         TEST(refusal_brings_sentence_and_time),
         TEST(submit_many_returns_all_in_order),

@@ -509,6 +509,13 @@ static void subscription_is_made_again_and_can_be_ended(void **state)
     assert_int_equal(fake_last(&f->fake, GG_CMD_UNSUBSCRIBE)->request, number);
 }
 
+static bool never(void *ctx, const ganger_job *job)
+{
+    (void)ctx;
+    (void)job;
+    return false;
+}
+
 static void bad_arguments_are_refused_with_a_sentence(void **state)
 {
     struct fixture *f = *state;
@@ -519,6 +526,17 @@ static void bad_arguments_are_refused_with_a_sentence(void **state)
         ganger_submit_start(f->handle, &submission, false, 0, on_answer, f), 0);
 
     assert_non_null(strstr(ganger_last_error(f->handle), "\"no spaces\""));
+    submission.queue = "q";
+    submission.tag_count = 1;
+    assert_int_equal(
+        ganger_submit_start(f->handle, &submission, false, 0, on_answer, f), 0);
+    assert_non_null(strstr(ganger_last_error(f->handle), "tags"));
+    submission.tag_count = 0;
+    submission.backoff_count = 1;
+    assert_int_equal(
+        ganger_submit_start(f->handle, &submission, false, 0, on_answer, f), 0);
+    const ganger_filter keyless = {.key = {.len = 1}};
+    assert_int_equal(ganger_list(f->handle, &keyless, 0, never, NULL), GANGER_USAGE);
 }
 
 int main(void)
