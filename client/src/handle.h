@@ -39,8 +39,9 @@ struct ganger {
     unsigned retry_ms;
 };
 
-/* Begin a call: forget what the last one said, and what the one before that returned. False (and the sentence is
- * set) from within a callback or on no handle, where no call may wait. */
+/* Begin a call: forget what the last one said, and what the one before that returned.
+ * False (and the sentence is set) from within a callback or on no handle, where no call
+ * may wait. */
 bool gg_handle_enter(ganger *handle);
 
 /* Set the sentence of the last error; return `err`. An empty text: that of `err`. */

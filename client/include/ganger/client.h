@@ -231,7 +231,8 @@ typedef struct ganger_reason {
 
 /* A job as the broker sees it. Everything it points to belongs to the library and is
  * valid until the next call that waits returns, which may be asked with it; in a
- * callback until that returns. Texts are never NULL. Times are ms since 1970, 0 for none. */
+ * callback until that returns. Texts are never NULL. Times are ms since 1970, 0 for
+ * none. */
 typedef struct ganger_job {
     ganger_id id;
     const char *realm;
