@@ -4,6 +4,7 @@
 
 #include "broker/core/agent.h"
 #include "broker/core/answer.h"
+#include "broker/core/apart.h"
 #include "broker/core/lease.h"
 #include "broker/core/operate.h"
 #include "broker/core/persist.h"
@@ -142,8 +143,9 @@ static bool restore_extra(struct gg_core *core, struct gg_job *job,
                           const struct gg_keep_job *from)
 {
     if (from->tags.len + from->history.len + from->backoff_list.len +
-            from->error_text.len + from->checkpoint.len + from->payload_apart ==
-        0) {
+                from->error_text.len + from->checkpoint.len + from->payload_apart ==
+            0 &&
+        !gg_is_large(from->payload.len)) {
         return true;
     }
     struct gg_extra *extra = gg_job_extra(core, job);

@@ -459,6 +459,40 @@ static void damaged_and_newer_records_are_refused_by_name(void **state)
     crash(stage);
 }
 
+/* Whoever wrote such a record, it is no reason to fall over it. */
+static void payload_in_a_record_may_be_larger_than_we_put_there(void **state)
+{
+    static const uint8_t large[GG_INLINE_BYTES_MAX + 1];
+    struct stage *stage = *state;
+    struct gg_keep_job job;
+    struct gg_keep_fault fault;
+    struct gg_buf bytes;
+    struct gg_submit submit = stage_submission(stage, "q");
+    submit.attempts = 1; /* Its start is written down. */
+    struct gg_id id = stage_submit(stage, CLIENT, 1, &submit);
+    crash(stage);
+    struct kept *kept = stage->kept;
+    while (kept->kind != GG_KEEP_JOB || !gg_id_equal(&kept->id, &id)) {
+        kept++;
+    }
+    assert_int_equal(
+        gg_keep_read(gg_blob_slice(kept->bytes), GG_KEEP_JOB, &id, &job, &fault),
+        GG_OK);
+    job.payload = gg_slice_of(large, sizeof large);
+    gg_buf_init(&bytes, 1 << 20);
+    gg_keep_write(&bytes, GG_KEEP_JOB, &id, &job);
+    gg_blob_unref(&kept->bytes);
+    kept->bytes = gg_blob_new(gg_buf_slice(&bytes));
+    assert_non_null(kept->bytes);
+    gg_buf_fini(&bytes);
+
+    crash(stage);
+    stage_agent(stage, AGENT, "w", "q", 1);
+
+    assert_non_null(assigned(stage, AGENT, 0));
+    assert_int_equal(assigned(stage, AGENT, 0)->payload.len, sizeof large);
+}
+
 /* The record of the job as a running one of another id, under the same fence. */
 static struct gg_blob *same_fence_again(const struct kept *kept,
                                         const struct gg_id *other)
@@ -532,6 +566,7 @@ int main(void)
         TEST(wall_clock_set_back_makes_nothing_younger),
         TEST(date_is_kept_and_delay_goes_on),
         TEST(damaged_and_newer_records_are_refused_by_name),
+        TEST(payload_in_a_record_may_be_larger_than_we_put_there),
         TEST(two_running_jobs_under_one_fence_are_no_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
