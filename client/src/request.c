@@ -102,11 +102,14 @@ struct gg_request *gg_requests_find(const struct gg_requests *table, uint64_t nu
 
 void gg_request_own_id(struct gg_request *request)
 {
-    const uint8_t *bytes = request->bytes.data;
-    const uint8_t *at = memmem(bytes, request->bytes.len, request->id.bytes,
-                               sizeof request->id.bytes);
-    GG_ASSERT(at != NULL);
-    request->own_id_at = (uint32_t)(at - bytes);
+    const uint8_t *id = request->id.bytes;
+    size_t end = request->bytes.len - sizeof request->id.bytes;
+    size_t at = 0; /* It stands near the beginning: memmem() would take longer. */
+    while (at < end && memcmp(request->bytes.data + at, id, GG_ID_BYTES) != 0) {
+        at++;
+    }
+    GG_ASSERT(memcmp(request->bytes.data + at, id, GG_ID_BYTES) == 0);
+    request->own_id_at = (uint32_t)at;
 }
 
 static enum gg_fit fit_job(const struct gg_request *request,
