@@ -53,8 +53,9 @@ static void say(char *out, size_t room, const char *words_of_it, const char *tex
 {
     const char *at = strchr(words_of_it, '@');
     int before = at == NULL ? (int)strlen(words_of_it) : (int)(at - words_of_it);
-    (void)snprintf(out, room, "%.*s%s%s", before, words_of_it, at == NULL ? "" : text,
-                   at == NULL ? "" : at + 1);
+    int len = snprintf(out, room, "%.*s%s%s", before, words_of_it,
+                       at == NULL ? "" : text, at == NULL ? "" : at + 1);
+    assert_in_range(len, 0, room - 1);
 }
 
 struct fixture {
