@@ -11,7 +11,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from parts import BIN, Broker, agent, beating, broker, cpu_of, folder, relay, swarm, tool
+from parts import (BENCH, BIN, Broker, agent, beating, broker, cpu_of, figures, folder,
+                   relay, swarm, tool)
 
 ROOM = ["--set", "jobs_max=20000000", "--set", "realm_jobs_max=20000000",
         "--set", "queue_jobs_max=20000000", "--set", "memory_bytes_max=32G",
@@ -19,7 +20,7 @@ ROOM = ["--set", "jobs_max=20000000", "--set", "realm_jobs_max=20000000",
         "--set", "queues_max=20000", "--set", "connections_max=20000"]
 PAYLOAD = 100
 HOUR_MS = 3600000
-PIECE = 500000  # Jobs that are timed: into, and out of, a backlog.
+PIECE = 1000000  # Jobs that are timed: into, and out of, a backlog.
 FLEET = 200
 BEATS_MS = (1000, 100)  # Between two heartbeats of an agent; the first is the default.
 
@@ -69,8 +70,13 @@ def filling(one: Broker, jobs: int) -> float:
 def draining(one: Broker, jobs: int) -> float:
     """Jobs a second out of it again."""
     base = one.stat("jobs_succeeded_total")
+    process = subprocess.Popen(
+        [BENCH / "drive", "drain", one.endpoint, "--jobs", str(jobs), "--base",
+         str(base)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
     with agent(one, "bench"):
-        return drive(one, "drain", jobs, "--base", base)["jobs_per_second"]
+        return figures(process.communicate()[0])["jobs_per_second"]
 
 
 def backlog(count: int) -> Callable[[bool], str]:
@@ -89,8 +95,8 @@ def backlog(count: int) -> Callable[[bool], str]:
                 rounds, lambda: filling(empty, piece), lambda: draining(empty, piece),
                 lambda: filling(full, piece), lambda: draining(full, piece))
             plain, deep = in_turn(
-                rounds, lambda: job_cost(empty, piece // 2, "--queue", "beside"),
-                lambda: job_cost(full, piece // 2, "--queue", "beside"))
+                rounds, lambda: job_cost(empty, piece // 4, "--queue", "beside"),
+                lambda: job_cost(full, piece // 4, "--queue", "beside"))
         into, out, beside = (over(full_in, empty_in), over(full_out, empty_out),
                              over(deep, plain))
         say(f"backlog of {jobs:,}",
