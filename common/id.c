@@ -19,15 +19,6 @@ struct gg_id gg_id_new(struct gg_wall now, struct gg_rng *rng)
     return id;
 }
 
-struct gg_wall gg_id_time(const struct gg_id *id)
-{
-    int64_t ms = 0;
-    for (int i = 0; i < 6; i++) {
-        ms = ms << 8 | id->bytes[i];
-    }
-    return (struct gg_wall){ms};
-}
-
 /* 128 bits are 25 groups of five and three bits at the front. */
 void gg_id_format(const struct gg_id *id, char text[GG_ID_TEXT_BYTES])
 {

@@ -10,6 +10,7 @@
 #ifndef GG_COMMON_ID_H
 #define GG_COMMON_ID_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,7 +29,12 @@ struct gg_rng;
 struct gg_id gg_id_new(struct gg_wall now, struct gg_rng *rng);
 
 /* The client's time inside the id. */
-struct gg_wall gg_id_time(const struct gg_id *id);
+static inline struct gg_wall gg_id_time(const struct gg_id *id)
+{
+    uint64_t first = 0;
+    memcpy(&first, id->bytes, sizeof first);
+    return (struct gg_wall){(int64_t)(be64toh(first) >> 16)};
+}
 
 void gg_id_format(const struct gg_id *id, char text[GG_ID_TEXT_BYTES]);
 

@@ -30,7 +30,7 @@ uint32_t gg_ids_find(struct gg_ids *ids, const struct gg_id *id)
     uint64_t hash = gg_id_hash(id, ids->seed);
     const struct gg_index *index = is_late(ids, id) ? &ids->late : &ids->others;
     uint32_t number = gg_index_find(index, hash, id, match, ids);
-    return number != GG_INDEX_NONE
+    return number != GG_INDEX_NONE || gg_index_count(&ids->changing) == 0
                ? number
                : gg_index_find(&ids->changing, hash, id, match, ids);
 }
