@@ -244,8 +244,10 @@ void gg_evict(struct gg_core *core, struct gg_effects *fx, struct gg_job *job)
         job->answering = false;
     }
     if (job->state == GG_JOB_FAILED) {
-        gg_list_remove(&job->line);
         core->dead_bytes -= job->newest->dead_charged;
+    }
+    if (gg_list_linked(&job->line)) {
+        gg_list_remove(&job->line); /* Of the dead, or of those that leave. */
     }
     core->stat[GG_STAT_EVICTED]++;
     gg_watch_moment(core, fx, job, GG_MOMENT_EVICTED);

@@ -102,6 +102,9 @@ static void draw_submission(struct sim *sim, uint32_t i, struct gg_submit *submi
     submit->keep_ms = draw(sim, 2) == 0 ? 2000 + draw(sim, 6000) : GG_UNSAID;
     submit->keep_ms = draw(sim, 20) == 0 ? 0 : submit->keep_ms;
     submit->keep_failed_ms = 2000 + draw(sim, 20000);
+    if (submit->keep_failed_ms % 200 == 0) {
+        submit->keep_failed_ms = 0; /* Without a draw: older cases stay as they are. */
+    }
     if (swarm->mixed && draw(sim, 3) == 0) {
         submit->durability = draw(sim, 2) == 0 ? GG_DURABILITY_NONE
                                                : GG_DURABILITY_FSYNC;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "broker/core/state.h"
 #include "tests/unit/walked_stage.h"
 
 enum { ALICE, BOB, WORKER, STRANGER };
@@ -316,6 +317,25 @@ static void purge_ends_what_waits_and_says_how_many(void **state)
     assert_int_equal(stage_state(stage, ALICE, &other.id), GG_JOB_READY);
 }
 
+/* They end and go in one step, each once. */
+static void purge_of_what_is_not_kept_forgets_it(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < 3; i++) {
+        struct gg_submit submit = stage_submission(stage, "reports");
+        submit.keep_failed_ms = 0;
+        (void)stage_submit(stage, ALICE, 1, &submit);
+        stage_receipt(stage, stage_heard(stage, ALICE, GG_CMD_JOB, 0)->effect.token);
+    }
+    struct gg_scope scope = scope_of("reports");
+
+    stage_say(stage, BOB, GG_CMD_PURGE, 3, &scope);
+    stage_wait(stage, 0);
+
+    assert_int_equal(stage_heard(stage, BOB, GG_CMD_DONE, 0)->command.as.done.count, 3);
+    assert_int_equal(stage->core->jobs, 0);
+}
+
 static void why_names_what_is_missing(void **state)
 {
     struct stage *stage = *state;
@@ -598,6 +618,7 @@ int main(void)
         TEST(queue_out_of_a_keys_reach_is_refused_by_name),
         TEST(reason_cannot_forge_the_audit_line),
         TEST(purge_ends_what_waits_and_says_how_many),
+        TEST(purge_of_what_is_not_kept_forgets_it),
         TEST(why_names_what_is_missing),
         TEST(events_come_in_order_and_a_slow_reader_sees_the_gap),
         TEST(role_table_is_kept_for_every_command),
