@@ -26,14 +26,16 @@ _COPIED = [
 
 
 class Call(Generic[T]):
-    """One request: a code, a record, and how to read its last answer."""
+    """One request: a code, a record, and how to read its last answer. `unnamed` are the
+    submissions in it whose ids are of our making: until they are sent nobody knows them,
+    and they may be made anew."""
 
-    __slots__ = ("code", "record", "read", "payload_bytes")
+    __slots__ = ("code", "record", "read", "payload_bytes", "unnamed")
 
     def __init__(self, code: int, record: Record, read: Callable[[Record], T],
-                 payload_bytes: int = 0) -> None:
+                 payload_bytes: int = 0, unnamed: Sequence[Record] = ()) -> None:
         self.code, self.record, self.read = code, record, read
-        self.payload_bytes = payload_bytes
+        self.payload_bytes, self.unnamed = payload_bytes, unnamed
 
 
 def as_bytes(value: Payload, what: str) -> bytes:
@@ -140,9 +142,11 @@ def target(which: Which) -> Record:
 # ---- calls ----
 
 
-def submit(sub: Submission, job_id: bytes, until_end: bool) -> Call[Job]:
+def submit(sub: Submission, new_id: Callable[[], bytes], until_end: bool) -> Call[Job]:
+    job_id = new_id() if sub.id is None else as_id(sub.id)
     record = submission(sub, job_id, until_end)
-    return Call(SUBMIT, record, Job, len(record.get(3, b"")))
+    unnamed = (record,) if sub.id is None else ()
+    return Call(SUBMIT, record, Job, len(record.get(3, b"")), unnamed)
 
 
 def submit_many(subs: Sequence[Submission], new_id: Callable[[], bytes]) -> Call[list[Job]]:
@@ -150,10 +154,11 @@ def submit_many(subs: Sequence[Submission], new_id: Callable[[], bytes]) -> Call
         submission(one, new_id() if one.id is None else as_id(one.id), False)
         for one in subs
     ]
+    unnamed = [record for one, record in zip(subs, records) if one.id is None]
     if not 1 <= len(records) <= 1000:
         raise errors.BadCall("usage", f"{len(records)} submissions at once; 1 to 1000 go")
     largest = max(len(one.get(3, b"")) for one in records)
-    return Call(CODE["submit_many"], {1: records}, read_jobs, largest)
+    return Call(CODE["submit_many"], {1: records}, read_jobs, largest, unnamed)
 
 
 def read_jobs(record: Record) -> list[Job]:

@@ -27,8 +27,7 @@ def submission_of(work: Work, payload: Payload, options: dict[str, Any]) -> Subm
 def submit_call(engine: Engine, work: Work, payload: Payload, options: dict[str, Any],
                 until_end: bool) -> _calls.Call[Job]:
     sub = submission_of(work, payload, options)
-    job_id = engine.new_id() if sub.id is None else _calls.as_id(sub.id)
-    return _calls.submit(sub, job_id, until_end)
+    return _calls.submit(sub, engine.new_id, until_end)
 
 
 def submit_calls(engine: Engine, works: Iterable[Work],

@@ -40,6 +40,7 @@ RESET_MS_MIN, RESET_MS_MAX = 50, 2000  # After hellos that are answered with a r
 BATCH_COMMANDS, BATCH_BYTES = 256, 131072
 IN_FLIGHT_MAX = 65536
 SWEPT_MAX = 256  # Deadlines looked at in one turn.
+ID_AGE_MS = 1000  # An id that is sent at last may be so old, or so much ahead.
 ACCEPTED_KEPT = 1024  # Jobs whose epoch and durability are remembered.
 INLINE_BYTES_MAX = 16384
 
@@ -538,7 +539,7 @@ class Session:
             return self._hello(now_ms, wall_ms)
         if self.state != OPEN:
             return None
-        commands, second = self._batch()
+        commands, second = self._batch(wall_ms)
         if not commands:
             beat_ms = self._heartbeat_at_ms()
             if beat_ms is None or now_ms < beat_ms:
@@ -571,7 +572,19 @@ class Session:
         self.state = GREETED
         return [self._frame(HELLO, [pack_command(CODE["hello"], 0, hello)], now_ms)]
 
-    def _batch(self) -> tuple[list[bytes], Optional[bytes]]:
+    def _renew_ids(self, request: Request, wall_ms: int) -> None:
+        """Ids that we made when there was no broker may be too old by now, or of a clock
+        that is wrong. Once they have been sent they stay: they may be known."""
+        unnamed = request.call.unnamed
+        if not unnamed or request.sequence:
+            return
+        age_ms = wall_ms + self.clock_ahead_ms - ids.time_ms(unnamed[0][1])
+        if abs(age_ms) > ID_AGE_MS:
+            for record in unnamed:
+                record[1] = self.new_id(wall_ms)
+            request.packed = None
+
+    def _batch(self, wall_ms: int) -> tuple[list[bytes], Optional[bytes]]:
         """As many commands as go into one message: a large payload ends it, and a list
         of submissions is alone in it."""
         commands, self.control = (
@@ -583,6 +596,7 @@ class Session:
             if request.gone:
                 self.queued.popleft()
                 continue
+            self._renew_ids(request, wall_ms)
             refusal = self._refusal(request)
             if refusal is not None:
                 self.queued.popleft()

@@ -247,7 +247,9 @@ class Client:
         accepted it, not when it has run. `work` is a queue's name, with `payload` and the
         options of Submission, or a whole Submission.
 
-        Unknown: submit again with the same id (error.job says it where it is known)."""
+        An id that you leave to the client is made by the broker's clock when it is sent
+        first. Unknown: submit again with the same id (error.job says it where it is
+        known)."""
         return self._call(submit_call(self._engine, work, payload, options, False), timeout)
 
     def submit_many(self, works: Iterable[Submission],

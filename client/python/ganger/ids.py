@@ -14,6 +14,11 @@ def new(now_ms: int) -> bytes:
     return (now_ms & 0xFFFFFFFFFFFF).to_bytes(6, "big") + os.urandom(10)
 
 
+def time_ms(job_id: bytes) -> int:
+    """When it was made, in ms since 1970."""
+    return int.from_bytes(job_id[:6], "big")
+
+
 def to_text(job_id: bytes) -> str:
     """The 26 characters of an id."""
     number = int.from_bytes(job_id, "big")

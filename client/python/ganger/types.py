@@ -391,7 +391,8 @@ class Submission:
     end_only         of a run: the broker answers once, at the end, and of a success says
                      id, names, state, attempt and result alone; faster for short jobs
     tags             at most 16 names to find it by
-    id               26 characters or 16 bytes; None: the client makes one
+    id               26 characters or 16 bytes; None: the client makes one, by the broker's
+                     clock, when it is sent first
     """
 
     queue: str

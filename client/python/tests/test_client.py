@@ -4,6 +4,7 @@ import collections
 import gc
 import inspect
 import os
+import queue
 import re
 import threading
 import time
@@ -13,6 +14,7 @@ from conftest import PATIENCE_S, ROOT, Broker
 
 import ganger
 import ganger.aio
+from ganger import _engine
 
 LIMIT_S = 10  # Of a call that may take one second, on a machine that is busy.
 
@@ -306,6 +308,103 @@ def test_key_file_that_others_can_read_is_refused(keys):
     (folder / "alice.key").chmod(0o644)
     with pytest.raises(ganger.BadCall, match="chmod 600"):
         ganger.Client(key_file=str(folder / "alice.key"), server_key=public)
+
+
+# ---- a clock that is wrong ----
+
+
+TEN_MINUTES_MS = 600000
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The wall clock of this process, as the clients read it: set `off_ms`."""
+    class Clock:
+        off_ms = 0
+
+    monkeypatch.setattr(_engine, "wall_ms",
+                        lambda: time.time_ns() // 1_000_000 + Clock.off_ms)
+    return Clock
+
+
+def of_now(jobs):
+    """Are these ids of the time it is?"""
+    ages = [time.time() * 1000 - int.from_bytes(job.id_bytes[:6], "big") for job in jobs]
+    return all(abs(age) < 60000 for age in ages)
+
+
+def submit_all(client):
+    """Submissions of every kind, as calls."""
+    two = [ganger.Submission("q", "1"), ganger.Submission("q", "2")]
+    return [lambda: [client.submit("q", "0")], lambda: client.submit_many(two),
+            lambda: [one.job for one in client.submit_each(two)]]
+
+
+@pytest.mark.parametrize("off_ms", [-TEN_MINUTES_MS, TEN_MINUTES_MS])
+@pytest.mark.parametrize("kind", range(3))
+def test_client_whose_clock_is_wrong_submits(broker, clock, off_ms, kind):
+    clock.off_ms = off_ms
+    with ganger.Client(broker.client, timeout=PATIENCE_S) as client:
+        assert of_now(submit_all(client)[kind]())
+
+
+def away(broker, clock):
+    """What is asked for now was asked ten minutes before the broker came back."""
+    broker.kill()
+    clock.off_ms = -TEN_MINUTES_MS
+
+
+def back(broker, clock):
+    clock.off_ms = 0
+    broker.start()
+
+
+def test_what_waited_for_the_broker_longer_than_the_window_is_taken(broker, clock):
+    away(broker, clock)
+    jobs, asked = [], queue.SimpleQueue()
+    with ganger.Client(broker.client, timeout=PATIENCE_S) as client:
+        ask = client._engine.ask
+        client._engine.ask = lambda *words: asked.put(one := ask(*words)) or one
+        threads = [threading.Thread(target=lambda call=call: jobs.extend(call()))
+                   for call in submit_all(client)]
+        for thread in threads:
+            thread.start()
+        for _ in range(4):  # The last kind asks for each.
+            asked.get(timeout=PATIENCE_S)
+        back(broker, clock)
+        for thread in threads:
+            thread.join()
+    assert len(jobs) == 5 and of_now(jobs)
+
+
+def test_what_waited_longer_than_the_window_in_a_loop_is_taken(broker, clock):
+    away(broker, clock)
+
+    async def main():
+        two = [ganger.Submission("q", "1"), ganger.Submission("q", "2")]
+        async with ganger.aio.Client(broker.client, timeout=PATIENCE_S) as client:
+            tasks = [asyncio.create_task(client.submit("q", "0")),
+                     asyncio.create_task(client.submit_many(two))]
+            while len(client._engine.session.requests) < 2:
+                assert not any(task.done() for task in tasks)
+                await asyncio.sleep(0)
+            await asyncio.to_thread(back, broker, clock)
+            return [await tasks[0], *await tasks[1]]
+
+    jobs = run(main())
+    assert len(jobs) == 3 and of_now(jobs)
+
+
+@pytest.mark.parametrize("off_ms", [-TEN_MINUTES_MS, TEN_MINUTES_MS])
+def test_loop_whose_clock_is_wrong_submits(broker, clock, off_ms):
+    clock.off_ms = off_ms
+
+    async def main():
+        two = [ganger.Submission("q", "1"), ganger.Submission("q", "2")]
+        async with ganger.aio.Client(broker.client, timeout=PATIENCE_S) as client:
+            return await client.submit_many(two) + [await client.submit("q", "0")]
+
+    assert of_now(run(main()))
 
 
 # ---- asyncio ----

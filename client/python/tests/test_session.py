@@ -18,7 +18,7 @@ class Stage:
     """A session and the broker that the test plays."""
 
     def __init__(self):
-        self.now = 1000
+        self.now, self.wall = 1000, 0
         self.session = Session(rng=random.Random(7))
         self.session.link_up(self.now)
         self.sequence = 0
@@ -26,7 +26,7 @@ class Stage:
 
     def sent(self):
         """The next message: its commands by name."""
-        frames = self.session.next_message(self.now, 0)
+        frames = self.session.next_message(self.now, self.wall)
         if frames is None:
             return None
         header = _codec.read_header(frames[0])
@@ -40,14 +40,15 @@ class Stage:
                   for name, request, record in commands]
         frame = _codec.write(kind, number or self.session.number, self.sequence,
                              self.session.sent_sequence, packed)
-        assert self.session.receive([frame], self.now, 0)
+        assert self.session.receive([frame], self.now, self.wall)
         return [one for one in self.session.answers(self.now)
                 if not isinstance(one, News)]
 
-    def open(self):
+    def open(self, ahead=0):
         assert self.sent()[0][0] == "hello"
         self.sequence = 0
-        self.say(WELCOME, ("welcome", 0, LIMITS))
+        limits = {**LIMITS, 12: self.wall + ahead} if ahead else LIMITS
+        self.say(WELCOME, ("welcome", 0, limits))
         assert self.session.state == OPEN
 
     def reset(self, error):
@@ -55,7 +56,7 @@ class Stage:
         return self.say(RESET, ("reset", 0, {1: number, 3: 1, 4: 1}))
 
     def submit(self, wait=False, deadline=None, **options):
-        call = _calls.submit(Submission("q", **options), ID, wait)
+        call = _calls.submit(Submission("q", id=ID, **options), bytes, wait)
         return self.session.ask(call, deadline, None)
 
 
@@ -75,6 +76,98 @@ def test_submission_is_sent_again_under_its_id_in_a_new_session(stage):
     again = stage.sent()
 
     assert again == first == [("submit", request.number, {1: ID, 2: "q"})]
+
+
+def made_at(job_id):
+    return int.from_bytes(job_id[:6], "big")
+
+
+def pass_time(stage, ms):
+    stage.now += ms
+    stage.wall += ms
+
+
+@pytest.fixture
+def apart():
+    """A stage without a broker, whose clock is an hour into 1970; that of the broker it
+    will meet is ten minutes ahead."""
+    one = Stage()
+    one.wall = 3600000
+    return one
+
+
+AHEAD_MS = 600000
+
+
+def unnamed(stage, **options):
+    """A submission with an id of the library's own making, asked for now."""
+    call = _calls.submit(Submission("q", **options),
+                         lambda: stage.session.new_id(stage.wall), False)
+    return stage.session.ask(call, None, None), call.record[1]
+
+
+@pytest.mark.parametrize("payload", [b"", b"x" * 20000])
+def test_own_id_is_of_the_brokers_time_and_stays_once_it_was_sent(apart, payload):
+    _, before = unnamed(apart, payload=payload)
+    pass_time(apart, 3600000)
+    apart.open(AHEAD_MS)
+
+    first = apart.sent()[0][2]
+
+    assert made_at(first[1]) == apart.wall + AHEAD_MS and first[1][6:] != before[6:]
+    assert first.get(3, b"") == payload
+    apart.session.link_up(apart.now)  # The broker may have it.
+    pass_time(apart, 3600000)
+    apart.open(AHEAD_MS)
+    assert apart.sent()[0][2] == first
+
+
+def test_own_id_that_is_young_is_not_made_anew(apart):
+    apart.open(AHEAD_MS)
+    _, made = unnamed(apart)
+    pass_time(apart, 500)
+
+    assert apart.sent()[0][2][1] == made
+
+
+def test_own_ids_wait_in_line_and_are_made_anew_when_they_leave(apart):
+    apart.open(AHEAD_MS)
+    apart.session.requests_max = 1
+    first, _ = unnamed(apart)
+    unnamed(apart)
+    assert len(apart.sent()) == 1
+    pass_time(apart, 3600000)
+    apart.session.quiet_since_ms = apart.now
+    apart.say(BATCH, ("job", first.number, {1: ID, 6: 3}))
+
+    assert made_at(apart.sent()[0][2][1]) == apart.wall + AHEAD_MS
+
+
+def test_id_of_the_caller_is_never_changed(apart):
+    given = _calls.submit(Submission("q", id=ID), bytes, False)
+    apart.session.ask(given, None, None)
+    apart.open(AHEAD_MS)
+
+    assert apart.sent()[0][2][1] == ID
+
+
+def test_own_ids_of_a_list_are_made_anew_the_others_stay(apart):
+    call = _calls.submit_many(
+        [Submission("q"), Submission("q", id=ID), Submission("q")],
+        lambda: apart.session.new_id(apart.wall))
+    apart.session.ask(call, None, None)
+    pass_time(apart, 3600000)
+    apart.open(AHEAD_MS)
+
+    first = apart.sent()[0][2]
+
+    one, given, two = [job[1] for job in first[1]]
+    assert made_at(one) == made_at(two) == apart.wall + AHEAD_MS
+    assert given == ID and one != two
+    apart.session.link_up(apart.now)
+    pass_time(apart, 3600000)
+    apart.open(AHEAD_MS)
+    assert apart.sent()[0][2] == first
 
 
 def test_run_that_was_accepted_is_waited_for_and_not_submitted_again(stage):
