@@ -106,7 +106,7 @@ def unnamed(stage, **options):
     return stage.session.ask(call, None, None), call.record[1]
 
 
-@pytest.mark.parametrize("payload", [b"", b"x" * 20000])
+@pytest.mark.parametrize("payload", [b"", b"x" * 20000], ids=["inside", "apart"])
 def test_own_id_is_of_the_brokers_time_and_stays_once_it_was_sent(apart, payload):
     _, before = unnamed(apart, payload=payload)
     pass_time(apart, 3600000)
