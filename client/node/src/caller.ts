@@ -33,6 +33,8 @@ export interface Manner {
   until: number;
   /** The id of the job, for the error where the answer is unknown. */
   id?: Uint8Array | undefined;
+  /** The ids in the record that newId() made, in their order. */
+  unnamed?: readonly Uint8Array[] | undefined;
   /** Told what comes before the final answer. */
   onNews?: ((answer: Answer) => void) | undefined;
 }
@@ -52,6 +54,7 @@ class Call<T> {
   /** Its signal does not matter any more. */
   letGo: (() => void) | undefined = undefined;
   readonly #id: Uint8Array | undefined;
+  readonly #ownId: boolean;
   readonly #make: (record: unknown) => T;
   readonly #mend: Mend<T> | undefined;
   #resolve: (value: T | Promise<T>) => void = NOBODY;
@@ -60,6 +63,7 @@ class Call<T> {
   constructor(manner: Manner, make: (record: unknown) => T, mend: Mend<T> | undefined) {
     this.onNews = manner.onNews;
     this.#id = manner.id;
+    this.#ownId = manner.unnamed !== undefined;
     this.#make = make;
     this.#mend = mend;
     this.promise = new Promise<T>((resolve, reject) => {
@@ -70,7 +74,9 @@ class Call<T> {
 
   settle(answer: FinalAnswer): void {
     if (answer.kind === "error") {
-      const why = errorOf(answer, this.#id);
+      /* An id of ours that was never sent names nothing, and may be of a wrong time. */
+      const id = this.#ownId && !answer.sent ? undefined : this.#id;
+      const why = errorOf(answer, id);
       const more = this.#mend?.(why);
       if (more === undefined) {
         this.#reject(why);
@@ -135,6 +141,7 @@ export class Caller {
     return this.#engine.session.epoch;
   }
 
+  /** A fresh id; say so in `unnamed`: it is made anew if it is sent much later. */
   newId(): Uint8Array {
     return this.#engine.session.newId(clock());
   }
@@ -206,7 +213,8 @@ export class Caller {
     }
     try {
       const call = new Call<T>(manner, make as (record: unknown) => T, mend);
-      const number = this.ask(name, record, manner.until, this.#asker(call));
+      const { until, unnamed } = manner;
+      const number = this.ask(name, record, until, this.#asker(call), unnamed);
       if (signal !== undefined) {
         this.#bind(call, number, signal);
       }
@@ -222,9 +230,11 @@ export class Caller {
     record: RecordOf<(typeof COMMANDS)[C][1]>,
     until: number,
     asker: Asker,
+    unnamed?: readonly Uint8Array[],
   ): number {
     this.#begin();
-    const number = this.#engine.session.ask(name, record, until, clock(), asker);
+    const { session } = this.#engine;
+    const number = session.ask(name, record, until, clock(), asker, unnamed);
     if (number === 0) {
       throw new GangerError("too_many", { text: "65,536 requests are in flight" });
     }

@@ -63,6 +63,14 @@ function promised<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
+/* The ids of a submission that are of the client's making. */
+function unnamed(
+  options: SubmitOptions,
+  id: Uint8Array | undefined,
+): readonly Uint8Array[] | undefined {
+  return options.id === undefined && id !== undefined ? [id] : undefined;
+}
+
 /**
  * A client of a Ganger broker. Every call ends: done, refused, or unknown (the error's
  * `fate`). It reconnects and sends again what was not answered, by itself.
@@ -99,7 +107,9 @@ export class Client {
   /**
    * Submit a job, or meet the one already submitted under the same key. Resolves when
    * the broker has accepted it, not when it has run. Where the answer is unknown the
-   * error has the job's `id`: submit again with it.
+   * error has the job's `id`: submit again with it. An id that you leave to the client
+   * is made by the broker's clock when it is sent first: where nothing was sent the
+   * error has none, and no job can come of it.
    */
   submit(
     queue: string,
@@ -110,7 +120,7 @@ export class Client {
       const id = this.#idFor(options);
       const record = submitRecord(queue, payload, options, id);
       const until = this.#until(options, this.#timeoutMs);
-      const manner = { options, until, id };
+      const manner = { options, until, id, unnamed: unnamed(options, id) };
       return this.#caller.callFor("submit", record, manner, this.#accepted);
     });
   }
@@ -129,10 +139,15 @@ export class Client {
     if (submissions.length > MANY_MAX) {
       throw usage(`${submissions.length} submissions at once; at most ${MANY_MAX}`);
     }
-    const jobs = submissions.map((one) =>
-      submitRecord(one.queue, one.payload, one, this.#idFor(one)),
-    );
-    const answer = await this.#ask("submit_many", { jobs }, options);
+    const own: Uint8Array[] = [];
+    const jobs = submissions.map((one) => {
+      const id = this.#idFor(one);
+      own.push(...(unnamed(one, id) ?? []));
+      return submitRecord(one.queue, one.payload, one, id);
+    });
+    const until = this.#until(options, this.#timeoutMs);
+    const manner = { options, until, unnamed: own };
+    const answer = await this.#caller.call("submit_many", { jobs }, manner);
     return (answer.jobs ?? []).map((job) => this.#accepted(job));
   }
 
@@ -161,7 +176,7 @@ export class Client {
         PERHAPS.includes(why.code)
           ? this.#runLater(record, options, until, why)
           : undefined;
-      const manner = { options, until, id };
+      const manner = { options, until, id, unnamed: unnamed(options, id) };
       return this.#caller.callFor("submit", whole, manner, this.#run, mend);
     });
   }
@@ -588,7 +603,8 @@ export class Client {
     until: number,
   ): Promise<Job> {
     const { id } = record;
-    const answer = await this.#caller.call("submit", record, { options, until, id });
+    const manner = { options, until, id, unnamed: unnamed(options, id) };
+    const answer = await this.#caller.call("submit", record, manner);
     const job = this.#accepted(answer);
     if (job.ended && job.result !== undefined) {
       return succeeded(job);
@@ -604,7 +620,10 @@ export class Client {
     refusal: GangerError,
   ): Promise<Job> {
     const { id } = record;
-    const answer = await this.#caller.call("submit", record, { options, until, id });
+    const sent = refusal.id !== undefined; /* Then the id is known, and stays. */
+    const own = sent ? undefined : unnamed(options, id);
+    const manner = { options, until, id, unnamed: own };
+    const answer = await this.#caller.call("submit", record, manner);
     const job = this.#accepted(answer);
     const target = this.#target(job);
     for (;;) {

@@ -169,7 +169,10 @@ export class GangerError extends Error {
   readonly retryMs: number;
   /** The field or thing it is about; empty where there is none. */
   readonly object: string;
-  /** The id of the job it is about, where one is known. */
+  /**
+   * The id of the job it is about, where one is known. A submission that was never sent
+   * and whose id was left to the client has none: no job can come of it.
+   */
   readonly id: string | undefined;
 
   constructor(code: ErrorCode, detail: ErrorDetail = {}) {

@@ -296,7 +296,10 @@ export type Backoff =
 
 /** How a job is to be treated. What is left out is the broker's default. */
 export interface SubmitOptions {
-  /** The id of an earlier try whose answer is unknown: no second job comes of it. */
+  /**
+   * The id of an earlier try whose answer is unknown: no second job comes of it.
+   * Without it the client makes one, by the broker's clock, when it is sent first.
+   */
   id?: string;
   realm?: string;
   /** Idempotency key, unique in realm and queue; at most 255 bytes. */

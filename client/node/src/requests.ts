@@ -22,12 +22,14 @@ import { PREFIX_BYTES, encodeCommand } from "./wire.js";
 import type { Command, Encoded } from "./wire.js";
 
 const REQUESTS_MAX = 65536;
+const ID_AGE_MS = 1000; /* An id that is sent may be so old, or so much ahead. */
 const EXPIRED_MAX = 256; /* Ended for their lateness in one turn. */
 const RANDOM_BYTES = 2560; /* For 256 ids: asking for ten at a time is slow. */
 const EVICTED = 9;
 const DURABILITY_NONE = 1;
 const SUCCEEDED = 5;
 const NOTHING = Object.freeze({});
+const NONE: readonly Uint8Array[] = Object.freeze([]);
 
 /** The job that came of a submission: ask for it with both. */
 export interface Accepted {
@@ -51,6 +53,8 @@ export type Answer =
       object: string;
       /** The broker said so; otherwise the answer did not come. */
       said: boolean;
+      /** The request has been sent at least once: a broker may know of it. */
+      sent: boolean;
       accepted: Accepted | undefined;
     };
 
@@ -83,7 +87,10 @@ interface Request extends Due, Member<Request> {
   encoded: Encoded;
   asker: Asker;
   sent: boolean;
+  /** Of the message that carried it last; 0: it was never sent. */
   sequence: number;
+  /** Until it is sent: the ids in it that are of our making, in their order. */
+  unnamed: readonly Uint8Array[];
   untilEnd: boolean;
   payloadBytes: number;
   accepted: Accepted | undefined;
@@ -116,6 +123,15 @@ const ANSWERS: Partial<Record<CommandName, CommandName>> = {
   get_broker: "broker",
 };
 const JOB_ANSWERS: readonly CommandName[] = ["submit", "get", "retry"];
+
+/* When an id was made, in ms since 1970. */
+function idTime(id: Uint8Array): number {
+  let ms = 0;
+  for (let at = 0; at < 6; at++) {
+    ms = ms * 256 + (id[at] as number);
+  }
+  return ms;
+}
 
 type Fit = "none" | "more" | "last";
 
@@ -183,7 +199,8 @@ export class Requests extends Session {
 
   /**
    * Put a request in line; it ends at `deadline` (ms of `mono`; Infinity: never).
-   * Returns its number, or 0: 65,536 are in flight.
+   * Returns its number, or 0: 65,536 are in flight. `unnamed` are those ids in it that
+   * newId() made, in their order: until they are sent they may be made anew, in place.
    */
   ask<C extends CommandName>(
     name: C,
@@ -191,6 +208,7 @@ export class Requests extends Session {
     deadline: number,
     now: Now,
     asker: Asker,
+    unnamed: readonly Uint8Array[] = NONE,
   ): number {
     if (this.#all.size >= REQUESTS_MAX) {
       return 0;
@@ -209,6 +227,7 @@ export class Requests extends Session {
       asker,
       sent: false,
       sequence: 0,
+      unnamed,
       untilEnd: name === "submit" && values["wait"] === true,
       payloadBytes: payload?.length ?? 0,
       accepted: undefined,
@@ -327,7 +346,7 @@ export class Requests extends Session {
     /* Looked at when the session is over. */
   }
 
-  protected override fill(batch: Batch): void {
+  protected override fill(batch: Batch, now: Now): void {
     while (this.#control.length > 0) {
       const command = this.#control[0] as Encoded;
       if (!batch.takes(command)) {
@@ -352,6 +371,7 @@ export class Requests extends Session {
         break;
       }
       this.#queuedAt++;
+      this.#renewIds(request, now);
       batch.add(request.encoded);
       request.sent = true;
       request.sequence = this.sentSequence + 1;
@@ -430,6 +450,26 @@ export class Requests extends Session {
       return true;
     }
     return false;
+  }
+
+  /* Ids that we made when there was no broker may be too old by now, or of a clock that
+     is wrong. Once they have been sent they stay: they may be known. */
+  #renewIds(request: Request, now: Now): void {
+    const { unnamed, encoded } = request;
+    const [first] = unnamed;
+    if (first === undefined) {
+      return;
+    }
+    const age = now.wall + this.clockAheadMs - idTime(first);
+    if (Math.abs(age) > ID_AGE_MS) {
+      let at = 0;
+      for (const id of unnamed) {
+        at = encoded.bytes.indexOf(id, at);
+        id.set(this.newId(now)); /* All who hold it see it. */
+        encoded.bytes.set(id, at);
+      }
+    }
+    request.unnamed = NONE;
   }
 
   /* Keep what an answer says about the job, for a resend. */
@@ -518,6 +558,7 @@ export class Requests extends Session {
       retryMs: detail?.retry_ms ?? 0,
       object: detail?.object ?? "",
       said,
+      sent: request.sequence !== 0,
       accepted: request.accepted,
     });
   }

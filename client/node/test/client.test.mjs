@@ -212,13 +212,73 @@ test("what cannot be is refused before it is sent", async () => {
   assert.throws(() => new Client({ endpoint: "nowhere" }), code("usage"));
 });
 
+// The wall clock of this process, as the client reads it, is `off.ms` off.
+function clock(t, ms) {
+  const off = { ms };
+  const real = Date.now;
+  t.mock.method(Date, "now", () => real() + off.ms);
+  return off;
+}
+
+const TEN_MINUTES_MS = 600000;
+
+// Submissions of every kind; ends when all are accepted, with an id of the time it is.
+async function submitAll(client) {
+  const two = ["1", "2"].map((payload) => ({ queue: "q", payload }));
+  const watched = client.run("upper", "3", { onProgress: () => undefined });
+  const all = [client.submit("q", "0"), client.submitMany(two), watched];
+  all.push(client.run("upper", "4", { endOnly: true }));
+  return (await Promise.all(all)).flat();
+}
+
+function areOfNow(jobs) {
+  assert.equal(jobs.length, 5);
+  for (const { id } of jobs) {
+    const age = performance.timeOrigin + performance.now() - madeAt(id);
+    assert.ok(Math.abs(age) < 60000, `${id} is ${age} ms old`);
+  }
+}
+
+// The first ten characters of an id are its time, in Crockford's base 32.
+function madeAt(id) {
+  const letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  const bits = [...id].reduce((n, one) => n * 32n + BigInt(letters.indexOf(one)), 0n);
+  return Number(bits >> 80n);
+}
+
+for (const ms of [-TEN_MINUTES_MS, TEN_MINUTES_MS]) {
+  test(`a client whose clock is ${ms} ms off submits`, async (t) => {
+    clock(t, ms);
+    const wrong = new Client({ endpoint: broker.endpoint });
+    areOfNow(await submitAll(wrong));
+    await wrong.close();
+  });
+}
+
+test("what waited for the broker for longer than the window is taken", async (t) => {
+  const away = await Broker.start();
+  await away.kill();
+  const waiting = new Client({ endpoint: away.endpoint });
+  const off = clock(t, -TEN_MINUTES_MS);
+  const asked = submitAll(waiting); // Ten minutes before the broker comes back.
+  assert.equal(waiting.inFlight, 4);
+  off.ms = 0;
+  await away.again();
+  const worker = await agent(away.endpoint, "upper", ["tr", "a-z", "A-Z"]);
+  areOfNow(await asked);
+  await waiting.close();
+  await worker.end();
+  await away.stop();
+});
+
 test("a fault of the connection is named", async () => {
   const faulty = async (endpoint) => {
     const lost = new Client({ endpoint });
     const err = await lost.connect({ timeoutMs: 4000 }).catch((why) => why);
     const said = await lost.submit("q", "", { timeoutMs: 100 }).catch((why) => why);
-    assert.equal(said.fate, "unknown");
-    assert.ok(said.id, "the id to ask again with");
+    assert.deepEqual([said.fate, said.id], ["unknown", undefined], "nothing was sent");
+    const own = { id: "0".repeat(25) + "1", timeoutMs: 100 };
+    assert.equal((await lost.submit("q", "", own).catch((why) => why)).id, own.id);
     await lost.close();
     return err.code;
   };

@@ -92,9 +92,10 @@ function client() {
   const self = { host: "h", pid: 1, program: "p" };
   const session = new Requests(self, Math.random, () => {});
   const peer = new Peer(session);
-  const ask = (name, record, deadline = Infinity) => {
+  const ask = (name, record, deadline = Infinity, unnamed = undefined) => {
     const answers = [];
-    session.ask(name, record, deadline, peer.now, (answer) => answers.push(answer));
+    const asker = (answer) => answers.push(answer);
+    session.ask(name, record, deadline, peer.now, asker, unnamed);
     return answers;
   };
   return { session, peer, ask };
@@ -145,6 +146,106 @@ test("after a reset the same submission goes again, under a new session", () => 
   const [again] = peer.take();
   assert.deepEqual(again.commands[0].record, sent.commands[0].record);
   assert.deepEqual(answers, []);
+});
+
+// A client an hour into 1970 that has met no broker; its broker is ten minutes ahead.
+const HOUR_MS = 3600000;
+const AHEAD_MS = 600000;
+
+function apart() {
+  const stage = client();
+  const { session, peer } = stage;
+  peer.now = { mono: 1000, wall: HOUR_MS };
+  const open = () => peer.open({ now_at: peer.now.wall + AHEAD_MS });
+  return { ...stage, open, newId: () => session.newId(peer.now) };
+}
+
+const madeAt = (id) => Buffer.from(id).readUIntBE(0, 6);
+
+test("an own id is of the broker's time, and stays once it was sent", () => {
+  for (const payload of [Buffer.from("small"), Buffer.alloc(900, 1)]) {
+    const { session, peer, ask, open, newId } = apart();
+    session.limits.inlineBytes = 500; // The second one goes in a frame of its own.
+    const id = newId();
+    const made = Buffer.from(id);
+    const answers = ask("submit", { id, queue: "q", payload }, Infinity, [id]);
+    peer.after(HOUR_MS);
+    open();
+    const [first] = peer.take();
+    const sent = first.commands[0].record;
+    assert.equal(madeAt(sent.id), peer.now.wall + AHEAD_MS);
+    assert.notDeepEqual(sent.id.subarray(6), made.subarray(6));
+    assert.deepEqual(sent.id, id, "who made it sees what became of it");
+    assert.deepEqual(Buffer.from(sent.payload), payload);
+    session.linkDown(); // The broker may have it.
+    peer.after(HOUR_MS);
+    open();
+    const [again] = peer.take();
+    assert.deepEqual(again.commands[0].record, sent);
+    peer.answer(["error", again.commands[0].request, { error: 7 }]);
+    assert.equal(answers[0].sent, true);
+  }
+});
+
+test("an own id that is young is not made anew", () => {
+  const { peer, ask, open, newId } = apart();
+  open();
+  const id = newId();
+  const made = Buffer.from(id);
+  ask("submit", { id, queue: "q" }, Infinity, [id]);
+  peer.after(500);
+  const [{ commands }] = peer.take();
+  assert.deepEqual(commands[0].record.id, made);
+});
+
+test("an own id that waits in line is made anew when it leaves", () => {
+  const { session, peer, ask, open, newId } = apart();
+  open();
+  session.limits.requests = 1;
+  for (const id of [newId(), newId()]) {
+    ask("submit", { id, queue: "q" }, Infinity, [id]);
+  }
+  const [{ commands }, ...more] = peer.take();
+  assert.deepEqual([commands.length, more], [1, []]);
+  peer.after(HOUR_MS);
+  peer.answer(["job", commands[0].request, { id: ID, state: 3 }]);
+  const [late] = peer.take();
+  assert.equal(madeAt(late.commands[0].record.id), peer.now.wall + AHEAD_MS);
+});
+
+test("an id of the caller's is never changed", () => {
+  const { peer, ask, open } = apart();
+  ask("submit", { id: ID, queue: "q" });
+  peer.after(HOUR_MS);
+  open();
+  assert.deepEqual(peer.take()[0].commands[0].record.id, ID);
+});
+
+test("own ids of a list are made anew, the others stay", () => {
+  const { session, peer, ask, open, newId } = apart();
+  const own = [newId(), newId()];
+  const jobs = [own[0], ID, own[1]].map((id) => ({ id, queue: "q" }));
+  ask("submit_many", { jobs }, Infinity, own);
+  peer.after(HOUR_MS);
+  open();
+  const first = peer.take()[0].commands[0].record;
+  const [one, given, two] = first.jobs.map((job) => job.id);
+  assert.deepEqual([madeAt(one), madeAt(two)], Array(2).fill(peer.now.wall + AHEAD_MS));
+  assert.notDeepEqual(one, two);
+  assert.deepEqual(given, ID);
+  session.linkDown();
+  peer.after(HOUR_MS);
+  open();
+  assert.deepEqual(peer.take()[0].commands[0].record, first);
+});
+
+test("what was never sent says so at its end", () => {
+  const { session, peer, ask, newId } = apart();
+  const id = newId();
+  const answers = ask("submit", { id, queue: "q" }, peer.now.mono + 100, [id]);
+  peer.after(100);
+  session.expire(peer.now, { code: "no_broker", text: "" });
+  assert.deepEqual([answers[0].code, answers[0].sent], ["no_broker", false]);
 });
 
 test("a run that was accepted goes again as a wait, as it was accepted", () => {
