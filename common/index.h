@@ -16,7 +16,7 @@
 
 #define GG_INDEX_NONE UINT32_MAX
 
-enum { GG_INDEX_RESERVE_MAX = 32 };
+enum { GG_INDEX_RESERVE_MAX = 32 }; /* The smallest table has room for 40. */
 
 struct gg_index_slot {
     uint32_t hash;  /* Its lower half. */

@@ -36,10 +36,9 @@ struct gg_ids {
     const void *owner;
     uint64_t seed; /* Of the hashes. */
 
-    struct gg_index late;   /* Ids made at `since` or after it. */
-    struct gg_index others; /* Ids made before. */
-    struct gg_index
-        changing; /* What was `late` until `since` moved on: it is emptied. */
+    struct gg_index late;     /* Ids made at `since` or after it. */
+    struct gg_index others;   /* Ids made before. */
+    struct gg_index changing; /* Was `late` until `since` moved on: being emptied. */
     struct gg_wall since;
     size_t late_max; /* With so many late ones `since` moves on: GG_IDS_LATE_MAX. */
     size_t rest;     /* So many are put in before it may move on again. */

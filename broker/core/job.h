@@ -124,7 +124,7 @@ enum gg_timer_kind {
 
 struct gg_job {
     /* What is read first of a job in line. */
-    struct gg_link line; /* In the queue's line while READY, in its `running` then. */
+    struct gg_link line; /* READY, RUNNING: of its queue. Ended: core->dead, leaving. */
     struct gg_queue *queue;
     struct gg_id id;
     struct gg_blob *payload;
